@@ -1,0 +1,32 @@
+"""jiqa: image quality assessment for JAX.
+
+Metrics are pure functions of images `[..., H, W, C]`, reference first: `jiqa.ssim(reference,
+distorted)`. Every registered metric is an attribute of this package; submodules load on first use.
+"""
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_SUBMODULES = ("cli", "core", "full_reference", "images", "no_reference", "scoring")
+_REGISTRY = ("Metric", "as_loss", "describe", "list_metrics", "load", "metric")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _SUBMODULES:
+        return importlib.import_module(f"jiqa.{name}")
+    if name.startswith("_"):
+        raise AttributeError(f"module 'jiqa' has no attribute {name!r}")
+    registry = importlib.import_module("jiqa.core.registry")
+    if name in _REGISTRY:
+        return getattr(registry, name)
+    if name in registry.list_metrics():
+        found = registry.load(name)
+        return found if found.options else found.function
+    raise AttributeError(f"module 'jiqa' has no attribute {name!r}; see jiqa.list_metrics()")
+
+
+def __dir__() -> list[str]:
+    registry = importlib.import_module("jiqa.core.registry")
+    return sorted({*globals(), *_SUBMODULES, *_REGISTRY, *registry.list_metrics()})

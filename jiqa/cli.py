@@ -1,0 +1,284 @@
+"""The command `jiqa`. Each subcommand is a function; what is slow to import is imported inside.
+
+Exit status: 0 all is well, 1 some pairs could not be scored, 2 wrong use, 130 interrupted.
+"""
+
+import math
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+from rich.console import Console
+
+import jiqa
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.table import Table
+
+    from jiqa.results import Scores
+
+ERRORS_SHOWN = 20
+
+
+def score(
+    images: Annotated[
+        tuple[Path, ...], tyro.conf.arg(metavar="REFERENCE DISTORTED | MANIFEST | IMAGES")
+    ],
+    /,
+    *,
+    metrics: str = "psnr,ssim",
+    output: Path | None = None,
+    resume: bool = False,
+    pattern: str | None = None,
+    unpaired: Literal["error", "ignore"] = "error",
+    alpha: Literal["error", "drop", "white", "black"] = "error",
+    color_profile: Literal["srgb", "keep", "error"] = "srgb",
+    max_pixels: int = 200_000_000,
+    rows: int = 40,
+    workers: int | None = None,
+) -> int:
+    """Score image files: two files, two folders, a manifest, or images alone.
+
+    Two folders are paired by the names of their images without suffix, or by a pattern. A manifest
+    is a CSV or Parquet table with the columns reference and distorted; other columns are carried
+    through. Metrics without a reference take one image or one folder.
+
+    Args:
+        images: REFERENCE DISTORTED (files or folders; one reference file serves a folder), or a
+            manifest, or one image or folder for metrics without a reference.
+        metrics: Names from `jiqa list`, with options as in ssim:luma=bt601:window_size=7.
+        output: Table to write: .csv, .parquet or .json. Unfinished work is kept beside it.
+        resume: Continue an unfinished run of this output.
+        pattern: How a distorted image is named after its reference, such as {reference}_*.
+        unpaired: Whether images without a partner are an error or ignored.
+        alpha: What becomes of transparent images: an error, the alpha channel dropped, or shown
+            before white or black.
+        color_profile: What becomes of colours that are not sRGB: converted, kept, or an error.
+        max_pixels: Larger images are an error.
+        rows: Rows of the table to show.
+        workers: Threads that decode files; one a core if not given.
+    """
+    from jiqa.pairs import find_pairs
+    from jiqa.results import journal_path
+
+    if not 1 <= len(images) <= 2:
+        raise ValueError(f"score takes one or two paths, not {len(images)}; see jiqa score --help.")
+    pairs = find_pairs(*images, pattern=pattern, unpaired=unpaired)
+
+    from jiqa.scoring import score_files, use_compilation_cache
+
+    use_compilation_cache()
+    try:
+        with _progress_bar() as progress:
+            scores = score_files(
+                pairs,
+                [name.strip() for name in metrics.split(",")],
+                output=output,
+                resume=resume,
+                alpha=alpha,
+                color_profile=color_profile,
+                max_pixels=max_pixels,
+                workers=workers,
+                progress=progress,
+            )
+    except KeyboardInterrupt:
+        how = ""
+        if output is not None and journal_path(output).exists():
+            how = f"; what is done is in {journal_path(output)}: add --resume"
+        print(f"jiqa: interrupted{how}.", file=sys.stderr)
+        raise
+    _print_scores(scores, rows, output)
+    return _print_errors(scores, output)
+
+
+def list_metrics(
+    *, kind: Literal["full_reference", "reduced_reference", "no_reference"] | None = None
+) -> int:
+    """List all metrics with what they measure.
+
+    Args:
+        kind: Only metrics of this kind.
+    """
+    from jiqa.core import registry
+
+    table = _table("metric", "kind", "best", "what it measures")
+    for name in registry.list_metrics(kind):
+        found = registry.load(name)
+        best = _arrow(found.higher_is_better, found.identical)
+        table.add_row(name, found.kind.replace("_", " "), best, found.summary)
+    _console().print(table)
+    return 0
+
+
+def describe(name: Annotated[str, tyro.conf.Positional]) -> int:
+    """Describe a metric: polarity, range, paper and options.
+
+    Args:
+        name: A name from `jiqa list`.
+    """
+    from jiqa.core import registry
+
+    print(registry.describe(name))
+    return 0
+
+
+def demo(*, output: Path = Path("jiqa-demo"), browser: bool = False) -> int:
+    """Score bundled photographs under real distortions and write a page that shows them.
+
+    Args:
+        output: Folder for the page.
+        browser: Open the page in a browser.
+    """
+    from jiqa.explain import demo as explain_demo
+
+    page = explain_demo.run(output)
+    print(f"The page is {page}.")
+    if browser:
+        import webbrowser
+
+        webbrowser.open(page.resolve().as_uri())
+    return 0
+
+
+COMMANDS: dict[str, Callable[..., int]] = {
+    "score": score,
+    "list": list_metrics,
+    "describe": describe,
+    "demo": demo,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command.
+
+    Args:
+        arguments: What follows `jiqa`; None means those of the process.
+
+    Returns:
+        The exit status.
+
+    >>> main(["--version"])
+    jiqa ...
+    0
+    """
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if arguments == ["--version"]:
+        print(f"jiqa {jiqa.__version__}")
+        return 0
+    try:
+        return tyro.extras.subcommand_cli_from_dict(
+            COMMANDS, prog="jiqa", description="Image quality assessment.", args=arguments
+        )
+    except (ValueError, OSError, ImportError) as error:
+        print(f"jiqa: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+@contextmanager
+def _progress_bar() -> Iterator[Callable[[int, int], None] | None]:
+    """A bar with rate and time left on standard error, if that is a terminal."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield None
+        return
+    from rich import progress
+
+    class Rate(progress.ProgressColumn):
+        def render(self, task: progress.Task) -> str:
+            return f"{task.speed:.1f} pairs/s" if task.speed else ""
+
+    columns = progress.BarColumn(), progress.MofNCompleteColumn(), Rate()
+    left = progress.TimeRemainingColumn()
+    with progress.Progress(*columns, left, console=console, transient=True) as bar:
+        tasks: list[progress.TaskID] = []
+
+        def advance(finished: int, total: int) -> None:
+            # What a resumed run had finished before is no progress of this one.
+            if not tasks:
+                tasks.append(bar.add_task("scoring", total=total, completed=finished))
+            bar.update(tasks[0], completed=finished)
+
+        yield advance
+
+
+def _print_scores(scores: "Scores", rows: int, output: Path | None) -> None:
+    """Prints the first rows, and the means of all."""
+    frame, facts = scores.frame, scores.metadata["metrics"]
+    names = [name for name in ("reference", "distorted") if name in frame]
+    table = _table(*names)
+    for column, fact in facts.items():
+        best = _arrow(fact["higher_is_better"], fact["identical"])
+        table.add_column(f"{column} {best}", justify="right")
+    shown = frame.head(rows)
+    cells = [_short_names(shown[name]) for name in names]
+    cells += [_numbers(shown[column], frame[column]) for column in facts]
+    for row in zip(*cells, strict=True):
+        table.add_row(*row)
+    means = [_numbers(frame[[column]].mean(), frame[column])[0] for column in facts]
+    scored = int(frame[list(facts)].notna().any(axis=1).sum())
+    table.add_section()
+    table.add_row(*[""] * (len(names) - 1), f"mean of {scored}", *means)
+    console = _console()
+    console.print(table)
+    if len(shown) < len(frame):
+        rest = f"all are in {output}" if output else "--output keeps all of them"
+        console.print(f"The first {len(shown)} of {len(frame)} pairs; {rest}.")
+
+
+def _print_errors(scores: "Scores", output: Path | None) -> int:
+    """Lists the pairs that failed on standard error; returns the exit status."""
+    failed = scores.failed
+    most = ERRORS_SHOWN if output else len(failed)
+    for distorted, error in failed[["distorted", "error"]].head(most).itertuples(index=False):
+        where = "" if distorted in error else f"{distorted}: "
+        print(f"jiqa: {where}{error}", file=sys.stderr)
+    if len(failed) > most:
+        print(f"jiqa: and {len(failed) - most} more, see {output}.", file=sys.stderr)
+    if len(failed):
+        total = len(scores.frame)
+        print(f"jiqa: {len(failed)} of {total} pairs could not be scored.", file=sys.stderr)
+    return 1 if len(failed) else 0
+
+
+def _console() -> Console:
+    """Standard output; where it is not a terminal, as wide as the text needs."""
+    console = Console()
+    return console if console.is_terminal else Console(width=10_000)
+
+
+def _table(*columns: str) -> "Table":
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _arrow(higher_is_better: bool | None, identical: float | str | None) -> str:
+    """Where the best score lies."""
+    if higher_is_better is None:
+        return f"→{float(identical or 0):g}"
+    return "↑" if higher_is_better else "↓"
+
+
+def _short_names(paths: "pd.Series") -> list[str]:
+    """Paths below the folder that all of them share."""
+    parents = [str(Path(path).parent) for path in paths]
+    common = os.path.commonpath(parents)
+    return [os.path.relpath(path, common) if common else path for path in paths]
+
+
+def _numbers(values: "pd.Series", column: "pd.Series") -> list[str]:
+    """Numbers with as many decimals as give the largest of the column four digits."""
+    sizes = [abs(value) for value in column if math.isfinite(value) and value != 0]
+    decimals = min(8, max(0, 4 - math.ceil(math.log10(max(sizes))))) if sizes else 4
+    return ["-" if math.isnan(value) else f"{value:.{decimals}f}" for value in values]

@@ -1,0 +1,161 @@
+"""Pooling of a quality map into a score for each image and channel.
+
+Maps are `[..., H, W, C]` and every function reduces H and W to give `[..., C]`, so that results
+never depend on the batch. `weights` are `[..., H, W]`, non-negative: a mask, a region of interest
+or a saliency map. Weights that are zero everywhere count as equal.
+"""
+
+import math
+
+import jax
+import jax.numpy as jnp
+
+from jiqa.core import filters
+from jiqa.core.arrays import safe_power, safe_sqrt
+
+
+def mean(values: jax.Array, weights: jax.Array | None = None) -> jax.Array:
+    """The mean, weighted where weights are given.
+
+    Args:
+        values: Map `[..., H, W, C]`.
+        weights: `[..., H, W]`; None weighs all alike.
+
+    Returns:
+        `[..., C]`.
+
+    >>> values = jnp.array([1.0, 2.0, 6.0]).reshape(1, 3, 1)
+    >>> float(mean(values)[0]), float(mean(values, jnp.array([[1.0, 1.0, 0.0]]))[0])
+    (3.0, 1.5)
+    """
+    if weights is None:
+        return jnp.mean(values, axis=(-3, -2))
+    total = jnp.sum(weights, axis=(-2, -1), keepdims=True)
+    weights = jnp.where(total > 0, weights, 1)[..., None]
+    return jnp.sum(weights * values, axis=(-3, -2)) / jnp.sum(weights, axis=(-3, -2))
+
+
+def minkowski(values: jax.Array, exponent: float, weights: jax.Array | None = None) -> jax.Array:
+    """The generalised mean `mean(|values| ** p) ** (1 / p)`.
+
+    Args:
+        values: Map `[..., H, W, C]`.
+        exponent: p > 0; large values stress the largest entries.
+        weights: As in `mean`.
+
+    Returns:
+        `[..., C]`.
+
+    >>> float(minkowski(jnp.array([3.0, 4.0]).reshape(1, 2, 1), 2)[0] ** 2)
+    12.5
+    """
+    return safe_power(mean(safe_power(jnp.abs(values), exponent), weights), 1 / exponent)
+
+
+def percentile(values: jax.Array, percent: float, *, lowest: bool = True) -> jax.Array:
+    """The mean of the worst `percent` of the map (Moorthy and Bovik, 2009, use 6 %).
+
+    Args:
+        values: Map `[..., H, W, C]`.
+        percent: Share of the entries, above 0 and up to 100; at least one entry is used.
+        lowest: Whether low values are the worst.
+
+    Returns:
+        `[..., C]`.
+
+    Raises:
+        ValueError: `percent` is outside (0, 100].
+
+    >>> float(percentile(jnp.arange(10.0).reshape(2, 5, 1), 20)[0])
+    0.5
+    """
+    if not 0 < percent <= 100:
+        raise ValueError(f"percent={percent} must be above 0 and at most 100.")
+    *batch, height, width, channels = values.shape
+    ranked = jnp.sort(values.reshape(*batch, height * width, channels), axis=-2)
+    count = math.ceil(percent / 100 * height * width)
+    worst = ranked[..., :count, :] if lowest else ranked[..., -count:, :]
+    return jnp.mean(worst, axis=-2)
+
+
+def standard_deviation(
+    values: jax.Array, weights: jax.Array | None = None, *, sample: bool = False
+) -> jax.Array:
+    """The standard deviation over the map, as in GMSD; zero gradient on a constant map.
+
+    Args:
+        values: Map `[..., H, W, C]`.
+        weights: As in `mean`.
+        sample: Whether to divide by N - 1 (MATLAB's `std`) and not by N.
+
+    Returns:
+        `[..., C]`.
+
+    >>> float(standard_deviation(jnp.array([1.0, 3.0]).reshape(1, 2, 1)))
+    1.0
+    """
+    center = mean(values, weights)[..., None, None, :]
+    variance = mean((values - center) ** 2, weights)
+    count = values.shape[-3] * values.shape[-2]
+    return safe_sqrt(variance * (count / (count - 1) if sample and count > 1 else 1.0))
+
+
+def information_weights(
+    reference: jax.Array,
+    distorted: jax.Array,
+    *,
+    window_size: int = 11,
+    sigma: float = 1.5,
+    noise_variance: float = 1e-3,
+) -> jax.Array:
+    """Local information content, to be used as `weights`.
+
+    `log2((1 + var_x / n) (1 + var_y / n))`: the information that both images carry through a
+    Gaussian channel with noise variance n (Wang and Shang, ICIP 2006, equation 4).
+
+    Args:
+        reference: `[..., H, W, C]` in [0, 1].
+        distorted: The same shape.
+        window_size: Taps of the Gaussian window.
+        sigma: Its standard deviation in pixels.
+        noise_variance: n, in the images' squared units.
+
+    Returns:
+        `[..., H, W]`, averaged over channels.
+
+    >>> information_weights(jnp.ones((16, 16, 3)), jnp.ones((16, 16, 3))).shape
+    (16, 16)
+    """
+    window = filters.gaussian_window(window_size, sigma)
+
+    def information(images: jax.Array) -> jax.Array:
+        local_mean = filters.correlate_separable(images, window, border="symmetric")
+        power = filters.correlate_separable(images**2, window, border="symmetric")
+        return jnp.log2(1 + jnp.maximum(power - local_mean**2, 0) / noise_variance)
+
+    return jnp.mean(information(reference) + information(distorted), axis=-1)
+
+
+def fit_weights(
+    weights: jax.Array | None, factor: int, height: int, width: int
+) -> jax.Array | None:
+    """Brings weights `[..., H, W]` to a map made by down-sampling and a valid window.
+
+    Args:
+        weights: `[..., H, W]` for the full image, or None.
+        factor: The factor by which the images were reduced (`filters.downsample_box`).
+        height: Rows of the map; the surplus is cut off evenly, as a valid window does.
+        width: Columns of the map.
+
+    Returns:
+        `[..., height, width]`, or None.
+
+    >>> fit_weights(jnp.ones((20, 20)), 2, 4, 4).shape
+    (4, 4)
+    """
+    if weights is None:
+        return None
+    weights = filters.downsample_box(weights[..., None], factor)[..., 0]
+    top = (weights.shape[-2] - height) // 2
+    left = (weights.shape[-1] - width) // 2
+    return weights[..., top : top + height, left : left + width]

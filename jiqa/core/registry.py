@@ -1,0 +1,317 @@
+"""The one decorator that makes a function a metric, and the names under which metrics are found.
+
+A metric's module holds only mathematics. The decorator declares facts (polarity, range, paper),
+checks and converts the images, resolves `data_range`, and compiles the function once for each
+combination of shapes and options. Nothing else in jiqa keeps a list of metrics: a module put into
+one of `METRIC_PACKAGES` is found.
+"""
+
+import functools
+import importlib
+import inspect
+import math
+import pkgutil
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+
+from jiqa.core import arrays
+
+Kind = Literal["full_reference", "reduced_reference", "no_reference"]
+
+METRIC_PACKAGES = ("jiqa.full_reference", "jiqa.no_reference")
+
+_METRICS: dict[str, "Metric"] = {}
+
+
+@jax.tree_util.register_static
+@dataclass(frozen=True)
+class Metric:
+    """A metric by its name: a callable with its facts, static under `jit`, `vmap` and `grad`.
+
+    Attributes:
+        name: The name it is registered under.
+        kind: "full_reference", "reduced_reference" or "no_reference".
+        function: The decorated function.
+        higher_is_better: Polarity; None where the score nearest to `identical` is best.
+        score_range: Lowest and highest possible score.
+        identical: The score of two equal images; None where there is no reference.
+        differentiable: Whether the gradient with respect to the images is meaningful.
+        color: What the metric does with colour.
+        paper: Where it was published.
+        options: Keyword arguments that this name fixes, such as a published protocol's luma.
+        loss_options: Keyword arguments that keep the metric finite as a loss.
+    """
+
+    name: str
+    kind: Kind
+    function: Callable[..., jax.Array]
+    higher_is_better: bool | None
+    score_range: tuple[float, float]
+    identical: float | None
+    differentiable: bool
+    color: str
+    paper: str
+    options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    loss_options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+    def __hash__(self) -> int:
+        """The hash of the name and its fixed options, which are what tells metrics apart."""
+        return hash((self.name, self.kind, tuple(sorted(self.options.items()))))
+
+    def __call__(self, *images: jax.Array, **options: Any) -> jax.Array:
+        """The score of the images: `(reference, distorted)`, or the images alone."""
+        return self.function(*images, **{**self.options, **options})
+
+    @property
+    def needs_reference(self) -> bool:
+        """Whether the first argument is a reference image."""
+        return self.kind != "no_reference"
+
+    @property
+    def map_function(self) -> Callable[..., jax.Array] | None:
+        """The sibling `<function>_map`, where the metric is a pooled map."""
+        module = sys.modules[self.function.__module__]
+        return getattr(module, f"{self.function.__name__}_map", None)
+
+    @property
+    def summary(self) -> str:
+        """The first line of the function's documentation."""
+        return inspect.getdoc(self.function).splitlines()[0]  # type: ignore[union-attr]
+
+
+def metric(
+    *,
+    kind: Kind,
+    higher_is_better: bool | None,
+    score_range: tuple[float, float],
+    identical: float | None,
+    paper: str,
+    color: str = "channels alike, averaged; luma= converts first",
+    differentiable: bool = True,
+    protocols: Mapping[str, Mapping[str, Any]] | None = None,
+    loss_options: Mapping[str, Any] | None = None,
+) -> Callable[[Callable[..., jax.Array]], Callable[..., jax.Array]]:
+    """Makes a function of images a metric, registered under its own name.
+
+    The function is called with floating images in `[0, data_range]` of one shape `[..., H, W, C]`,
+    with `data_range` resolved to a float, and is compiled with its keyword arguments static
+    (`weights`, the one array among them, excepted).
+
+    Args:
+        kind: "full_reference", "reduced_reference" or "no_reference".
+        higher_is_better: Polarity; None where the score nearest to `identical` is best.
+        score_range: Lowest and highest possible score.
+        identical: The score of two equal images; None where there is no reference.
+        paper: Authors, title, year.
+        color: What the metric does with colour, in a few words.
+        differentiable: Whether the gradient is meaningful.
+        protocols: Further names, each with the options it fixes.
+        loss_options: Options that keep the metric finite as a loss.
+
+    Returns:
+        The decorator. The decorated function has the same signature.
+
+    >>> @metric(kind="full_reference", higher_is_better=False, score_range=(0, 1), identical=0,
+    ...         paper="none")
+    ... def first_pixel(reference, distorted, *, data_range=None):
+    ...     '''Difference of the first pixel.'''
+    ...     return abs(reference - distorted)[..., 0, 0, 0] / data_range
+    >>> float(load("first_pixel")(jnp.zeros((1, 1, 1)), jnp.ones((1, 1, 1))))
+    1.0
+    >>> _ = _METRICS.pop("first_pixel")
+    """
+    lowest, highest = score_range
+
+    def decorate(function: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
+        wrapper = image_function(function)
+        for name, options in {function.__name__: {}, **(protocols or {})}.items():
+            _METRICS[name] = Metric(
+                name=name,
+                kind=kind,
+                function=wrapper,
+                higher_is_better=higher_is_better,
+                score_range=(float(lowest), float(highest)),
+                identical=None if identical is None else float(identical),
+                differentiable=differentiable,
+                color=color,
+                paper=paper,
+                options=MappingProxyType(dict(options)),
+                loss_options=MappingProxyType(dict(loss_options or {})),
+            )
+        return wrapper
+
+    return decorate
+
+
+def image_function(function: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
+    """Gives a function of images the checks, the conversion and the compilation of a metric.
+
+    Used by itself for what is not a score, such as the map of a metric.
+
+    Args:
+        function: Takes one or two images by position, `data_range` and other options by keyword.
+
+    Returns:
+        A function of the same signature; see `metric`.
+
+    >>> @image_function
+    ... def height(image, *, data_range=None):
+    ...     return image.shape[-3]
+    >>> height(jnp.zeros((4, 5, 1)))
+    Array(4, dtype=int32, weak_type=True)
+    """
+    parameters = inspect.signature(function).parameters
+    images = [p.name for p in parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
+    options = [p.name for p in parameters.values() if p.kind is p.KEYWORD_ONLY]
+    static = [name for name in options if name != "weights"]
+    compiled = jax.jit(function, static_argnames=static)
+    name = function.__name__
+
+    @functools.wraps(function)
+    def wrapper(*args: jax.Array, **kwargs: Any) -> jax.Array:
+        given = dict(zip(images, args, strict=False))
+        given |= {key: kwargs.pop(key) for key in images if key in kwargs}
+        if len(args) > len(images) or set(given) != set(images):
+            raise TypeError(f"{name}: takes {', '.join(images)}, then keyword arguments.")
+        if unknown := sorted(set(kwargs) - set(options)):
+            raise TypeError(
+                f"{name}: no option {', '.join(unknown)}; the options are {', '.join(options)}."
+            )
+        arrays.check_images(name, given)
+        first = next(iter(given.values()))
+        kwargs["data_range"] = arrays.resolve_data_range(
+            name, first.dtype, kwargs.get("data_range")
+        )
+        for key, image in given.items():
+            arrays.check_values(name, key, image, kwargs["data_range"])
+        if kwargs.get("weights") is not None:
+            kwargs["weights"] = arrays.check_weights(name, kwargs["weights"], first.shape)
+        kwargs |= {key: tuple(v) for key, v in kwargs.items() if isinstance(v, list)}
+        return compiled(*(arrays.to_float(image) for image in given.values()), **kwargs)
+
+    return wrapper
+
+
+def list_metrics(kind: Kind | None = None) -> list[str]:
+    """The names of all metrics, sorted.
+
+    Args:
+        kind: Only metrics of this kind.
+
+    Returns:
+        Names that `load`, `describe` and the command line take.
+
+    >>> "ssim" in list_metrics("full_reference")
+    True
+    """
+    _discover()
+    return sorted(name for name, found in _METRICS.items() if kind in (None, found.kind))
+
+
+def load(name: str) -> Metric:
+    """The metric of a name.
+
+    Args:
+        name: One of `list_metrics()`.
+
+    Returns:
+        A callable with the metric's facts.
+
+    Raises:
+        ValueError: No such metric; the message lists the nearest names.
+
+    >>> load("psnr").higher_is_better
+    True
+    """
+    _discover()
+    if name not in _METRICS:
+        import difflib
+
+        near = difflib.get_close_matches(name, _METRICS) or sorted(_METRICS)
+        raise ValueError(f"no metric is called {name!r}; did you mean {', '.join(near)}?")
+    return _METRICS[name]
+
+
+def describe(name: str) -> str:
+    """What a metric measures, its facts and its options, as text.
+
+    Args:
+        name: One of `list_metrics()`.
+
+    Returns:
+        Several lines.
+
+    Raises:
+        ValueError: No such metric.
+
+    >>> print(describe("mse").splitlines()[0])
+    mse: mean squared error.
+    """
+    found = load(name)
+    best = {True: "higher is better", False: "lower is better", None: "nearest to identical"}
+    low, high = found.score_range
+    lines = [
+        f"{name}: {found.summary[0].lower()}{found.summary[1:]}",
+        f"  kind            {found.kind.replace('_', ' ')}",
+        f"  polarity        {best[found.higher_is_better]}",
+        f"  score range     {low:g} to {high:g}",
+        f"  identical       {'-' if found.identical is None else format(found.identical, 'g')}",
+        f"  differentiable  {'yes' if found.differentiable else 'no'}",
+        f"  colour          {found.color}",
+        f"  paper           {found.paper}",
+        "  options",
+    ]
+    for key, parameter in inspect.signature(found.function).parameters.items():
+        if parameter.kind is parameter.KEYWORD_ONLY:
+            fixed = f" (fixed: {found.options[key]!r})" if key in found.options else ""
+            lines.append(f"    {key}={parameter.default!r}{fixed}")
+    return "\n".join(lines)
+
+
+def as_loss(metric: str | Callable[..., jax.Array], **options: Any) -> Callable[..., jax.Array]:
+    """A function to minimise, derived from a metric's declared polarity.
+
+    It is the score for "lower is better", `identical - score` for "higher is better", and
+    `abs(score - identical)` where the score nearest to `identical` is best: zero on equal images.
+    A metric that is unbounded on equal images (PSNR) is capped and negated.
+
+    Args:
+        metric: A name, a `Metric` or a decorated function.
+        **options: Keyword arguments of the metric, such as `data_range` or `luma`.
+
+    Returns:
+        A function of `(reference, distorted)`, or of images alone, with one value an image.
+
+    Raises:
+        ValueError: The metric is unknown or not differentiable.
+
+    >>> black, white = jnp.zeros((16, 16, 3)), jnp.ones((16, 16, 3))
+    >>> bool(as_loss("ssim")(black, white) > as_loss("ssim")(black, black))
+    True
+    """
+    found = load(metric if isinstance(metric, str) else getattr(metric, "name", metric.__name__))
+    if not found.differentiable:
+        raise ValueError(f"{found.name} is not differentiable, so it cannot be a loss.")
+    score = replace(found, options={**found.loss_options, **found.options, **options})
+    best = found.identical if found.identical is not None else 0.0
+    if found.higher_is_better is None:
+        return lambda *images: jnp.abs(score(*images) - best)
+    if found.higher_is_better:
+        offset = best if math.isfinite(best) else 0.0
+        return lambda *images: offset - score(*images)
+    return lambda *images: score(*images)
+
+
+@functools.cache
+def _discover() -> None:
+    """Imports every module of the metric packages, whose decorators fill the registry."""
+    for package_name in METRIC_PACKAGES:
+        package = importlib.import_module(package_name)
+        for module in pkgutil.iter_modules(package.__path__):
+            importlib.import_module(f"{package_name}.{module.name}")

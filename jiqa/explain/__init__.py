@@ -1,0 +1,1 @@
+"""Where, how and how much: quality maps and the report page."""

@@ -1,0 +1,1 @@
+"""Metrics of a distorted image against its reference, one family a file."""

@@ -1,0 +1,1 @@
+"""Metrics of an image alone, one family a file."""

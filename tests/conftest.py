@@ -1,0 +1,34 @@
+"""Tests run in double precision on eight virtual CPU devices; float32 is tested by passing it."""
+
+import os
+
+os.environ["XLA_FLAGS"] = (
+    os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
+)
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+jax.config.update("jax_enable_x64", True)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of shared goldens and data sets, from JIQA_TEST_DATA; in CI it must be there."""
+    folder = Path(os.environ.get("JIQA_TEST_DATA", "../shared"))
+    if not folder.is_dir():
+        message = f"no test data at {folder.resolve()}; set JIQA_TEST_DATA to the shared folder."
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    return folder
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """A random generator that gives every test the same numbers."""
+    return np.random.default_rng(0)

@@ -1,0 +1,290 @@
+"""Natural-scene statistics against SciPy, the authors' formulas and the authors' BRISQUE."""
+
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.test_util import check_grads
+from PIL import Image
+from scipy import ndimage, special, stats
+
+from jiqa.core.arrays import to_float
+from jiqa.core.color import luma
+from jiqa.core.statistics import (
+    AsymmetricGeneralizedGaussian,
+    GeneralizedGaussian,
+    fit_aggd,
+    fit_ggd,
+    local_mean_and_deviation,
+    mscn,
+)
+
+GRID = np.arange(200, 10001) / 1000
+GRID_RATIO = special.gamma(1 / GRID) * special.gamma(3 / GRID) / special.gamma(2 / GRID) ** 2
+SCIPY_BORDERS = {
+    "zero": "constant",
+    "symmetric": "reflect",
+    "reflect": "mirror",
+    "replicate": "nearest",
+    "circular": "wrap",
+}
+FITS = {
+    "ggd": jax.jit(fit_ggd, static_argnames=("axis", "nearest")),
+    "aggd": jax.jit(fit_aggd, static_argnames=("axis", "nearest")),
+}
+NEIGHBOURS = [(0, 1), (1, 0), (1, 1), (-1, 1)]
+
+
+def grid_search_ggd(values: np.ndarray) -> float:
+    """The shape of the authors' code: all entries of the table are tried."""
+    ratio = np.mean(values**2) / np.mean(np.abs(values)) ** 2
+    return GRID[np.argmin(np.abs(GRID_RATIO - ratio))]
+
+
+def grid_search_aggd(values: np.ndarray) -> tuple[float, float, float]:
+    """Shape and both deviations of the authors' code, with the ratio l / r of the papers."""
+    left, right = (np.sqrt(np.mean(values[side] ** 2)) for side in (values < 0, values > 0))
+    share = left / right
+    ratio = np.mean(np.abs(values)) ** 2 / np.mean(values**2)
+    ratio *= (share**3 + 1) * (share + 1) / (share**2 + 1) ** 2
+    return GRID[np.argmin((1 / GRID_RATIO - ratio) ** 2)], left, right
+
+
+def asymmetric_samples(shape: float, left: float, right: float, count: int, rng) -> np.ndarray:
+    """Draws from the asymmetric density: a side's probability is proportional to its scale."""
+    magnitudes = np.abs(stats.gennorm.rvs(shape, size=count, random_state=rng))
+    negative = rng.uniform(size=count) < left / (left + right)
+    return np.where(negative, -left, right) * magnitudes
+
+
+@pytest.mark.parametrize("border", SCIPY_BORDERS)
+def test_mscn_is_that_of_scipy(border, rng):
+    # Float64; the deviation is a root of a difference, which costs some digits.
+    images = rng.uniform(0, 255, (2, 17, 12, 3))
+    options = {"sigma": 7 / 6, "radius": 3, "mode": SCIPY_BORDERS[border], "axes": (1, 2)}
+    mean = ndimage.gaussian_filter(images, **options)
+    deviation = np.sqrt(ndimage.gaussian_filter(images**2, **options) - mean**2)
+    coefficients = (images - mean) / (deviation + 2)
+    compiled = jax.jit(
+        lambda x: (
+            *local_mean_and_deviation(x, border=border),
+            mscn(x, border=border, constant=2.0),
+        )
+    )
+    found = compiled(images)
+    np.testing.assert_allclose(found[0], mean, rtol=1e-12)
+    np.testing.assert_allclose(found[1], deviation, rtol=1e-11)
+    np.testing.assert_allclose(found[2], coefficients, rtol=1e-9, atol=1e-12)
+    # Float32: squares up to 255**2 leave 1e-2 of a variance that is above 1000 here.
+    found = compiled(images.astype(np.float32))
+    assert found[2].dtype == jnp.float32
+    np.testing.assert_allclose(found[2], coefficients, atol=2e-5)
+
+
+def test_mscn_options_and_errors(rng):
+    images = jnp.asarray(rng.uniform(0, 255, (12, 15, 1)))
+    mean, deviation = local_mean_and_deviation(images, window_size=5, sigma=2.0, border="valid")
+    assert mean.shape == deviation.shape == (8, 11, 1)
+    found = mscn(images, window_size=5, sigma=2.0)[2:-2, 2:-2]
+    np.testing.assert_allclose(found, (images[2:-2, 2:-2] - mean) / (deviation + 1), rtol=1e-12)
+    with pytest.raises(ValueError, match="border='valid'"):
+        mscn(images, border="valid")
+
+
+@pytest.mark.parametrize("shape", [0.5, 1.0, 2.0, 4.0])
+@pytest.mark.parametrize("nearest", [True, False])
+def test_ggd_is_found_from_its_moments(shape, nearest):
+    # Quantiles of the distribution have its moments, but for the tails: up to 1e-3 at shape 0.5.
+    values = 3 * stats.gennorm.ppf((np.arange(200_000) + 0.5) / 200_000, shape)
+    found = FITS["ggd"](values, nearest=nearest)
+    np.testing.assert_allclose(found.shape, shape, rtol=2e-3)
+    np.testing.assert_allclose(found.scale, 3, rtol=5e-3)
+    np.testing.assert_allclose(found.deviation, np.sqrt(np.mean(values**2)), rtol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [0.5, 1.0, 2.0, 4.0])
+def test_ggd_is_found_from_samples(shape, rng):
+    # Five standard errors of the shape from 100000 samples, about 0.009 of it at most.
+    values = 3 * stats.gennorm.rvs(shape, size=(3, 100_000), random_state=rng)
+    found = FITS["ggd"](values)
+    np.testing.assert_allclose(found.shape, shape, rtol=0.04)
+    np.testing.assert_allclose(found.deviation, 3 * stats.gennorm.std(shape), rtol=0.03)
+
+
+def test_aggd_is_found_from_samples(rng):
+    # The mean is that of the density: (b_r - b_l) gamma(2 / nu) / gamma(1 / nu).
+    values = asymmetric_samples(1.3, 0.5, 2.0, 400_000, rng)
+    found = FITS["aggd"](values)
+    np.testing.assert_allclose(found.shape, 1.3, rtol=0.03)
+    np.testing.assert_allclose([found.left_scale, found.right_scale], [0.5, 2.0], rtol=0.03)
+    np.testing.assert_allclose(found.mean, np.mean(values), rtol=0.03)
+    unit = stats.gennorm.std(1.3)
+    deviations = [found.left_deviation, found.right_deviation]
+    np.testing.assert_allclose(deviations, [0.5 * unit, 2 * unit], rtol=0.02)
+
+
+def test_fits_are_those_of_the_grid_search(rng):
+    values = rng.standard_normal((40, 200)) * np.abs(rng.standard_normal((40, 200))) ** rng.uniform(
+        -0.5, 2, (40, 1)
+    )
+    values *= 10 ** rng.uniform(-3, 3, (40, 1))
+    values = np.where(values < 0, rng.uniform(0.2, 1, (40, 1)), 1) * values
+    found = FITS["ggd"](values).shape
+    np.testing.assert_allclose(found, [grid_search_ggd(row) for row in values], rtol=1e-12)
+    assert np.ptp(found) > 1
+    fit = FITS["aggd"](values)
+    expected = np.array([grid_search_aggd(row) for row in values]).T
+    np.testing.assert_allclose(np.array(fit), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("fit", FITS)
+def test_interpolated_shape_solves_the_equation(fit, rng):
+    # The table of 0.001 is interpolated linearly: an error of 1e-6 of the ratio's range at most.
+    values = rng.standard_normal((20, 300)) * np.abs(rng.standard_normal((20, 300)))
+    shape = np.asarray(FITS[fit](values, nearest=False).shape)
+    nearest = np.asarray(FITS[fit](values).shape)
+    assert 0 < np.abs(shape - nearest).max() <= 5.01e-4
+    ratio = special.gamma(1 / shape) * special.gamma(3 / shape) / special.gamma(2 / shape) ** 2
+    expected = np.mean(values**2, -1) / np.mean(np.abs(values), -1) ** 2
+    if fit == "aggd":
+        share = np.array([np.divide(*grid_search_aggd(row)[1:]) for row in values])
+        expected /= (share**3 + 1) * (share + 1) / (share**2 + 1) ** 2
+    np.testing.assert_allclose(ratio, expected, rtol=1e-6)
+
+
+def test_scales_and_mean_are_their_closed_forms():
+    # Laplacian: sigma = sqrt(2) beta; Gaussian: sigma = beta / sqrt(2), E|x| = beta / sqrt(pi).
+    shape = jnp.array([1.0, 2.0])
+    scale = GeneralizedGaussian(shape, jnp.ones(2)).scale
+    np.testing.assert_allclose(scale, [2**-0.5, 2**0.5], rtol=1e-13)
+    fit = AsymmetricGeneralizedGaussian(shape, jnp.ones(2), 3 * jnp.ones(2))
+    np.testing.assert_allclose(fit.right_scale, 3 * fit.left_scale, rtol=1e-13)
+    expected = 2 * scale * np.array([1, np.pi**-0.5])
+    np.testing.assert_allclose(fit.mean, expected, rtol=1e-13)
+
+
+@jax.jit
+def brisque_features(images: jax.Array) -> jax.Array:
+    """The first 18 features of BRISQUE, at full scale, of `[H, W, 3]` in 0 to 255."""
+    coefficients = mscn(luma(images, "matlab", data_range=255.0), border="zero")
+    fit = fit_ggd(coefficients, axis=(-3, -2, -1))
+    features = [fit.shape, fit.deviation**2]
+    for shift in NEIGHBOURS:
+        products = coefficients * jnp.roll(coefficients, shift, (-3, -2))
+        fit = fit_aggd(products, axis=(-3, -2, -1))
+        features += [fit.shape, fit.mean, fit.left_deviation**2, fit.right_deviation**2]
+    return jnp.stack(features)
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype", "tolerance"),
+    [
+        ("astronaut_noise", np.float64, 1e-9),
+        ("coffee_noise", np.float64, 1e-9),
+        ("coffee_colour", np.float64, 1e-9),
+        ("coffee_block", np.float64, 1e-9),
+        ("rocket_noise", np.float64, 1e-9),
+        ("coffee_noise", np.float32, 2e-4),
+        ("coffee_colour", np.float32, 2e-4),
+        ("coffee_block", np.float32, 2e-4),
+    ],
+)
+def test_features_are_those_of_the_authors_brisque(shared_data, name, dtype, tolerance):
+    # Images without flat areas: there the authors' coefficients are rounding noise whose sign
+    # their fits count. Float32: the mean is a difference of two nearly equal scales.
+    expected = json.loads((shared_data / "goldens/brisque_features_author.json").read_text())[name]
+    pixels = np.asarray(Image.open(shared_data / f"goldens/img/{name}.png"))
+    found = brisque_features(pixels.astype(dtype))
+    assert found.dtype == dtype
+    np.testing.assert_allclose(found, expected[:18], rtol=tolerance)
+
+
+def test_degenerate_values_have_their_stated_fits():
+    zeros, ones = jnp.zeros(50), jnp.ones(50)
+    fit = fit_ggd(zeros)
+    assert (float(fit.shape), float(fit.deviation)) == (0.2, 0.0)
+    fit = fit_ggd(-ones)
+    assert (float(fit.shape), float(fit.deviation)) == (10.0, 1.0)
+    fit = fit_aggd(zeros)
+    assert tuple(map(float, (*fit, fit.mean))) == (0.2, 0.0, 0.0, 0.0)
+    fit = fit_aggd(3 * ones)
+    assert tuple(map(float, fit)) == (10.0, 0.0, 3.0)
+    fit = fit_aggd(-3 * ones)
+    assert tuple(map(float, fit)) == (10.0, 3.0, 0.0)
+
+
+def test_gradients_are_finite_on_degenerate_images(rng):
+    noise = rng.standard_normal((9, 9, 1))
+    dot = np.zeros((9, 9, 1))
+    dot[4, 4] = 255
+    images = np.stack([0 * noise, 0 * noise + 255, 1e-8 * noise, 128 + 1e-8 * noise, dot, -dot])
+
+    @jax.jit
+    @jax.value_and_grad
+    def total(x):
+        coefficients = mscn(x)
+        axes = (-3, -2, -1)
+        ggd = fit_ggd(coefficients, axis=axes)
+        aggd = fit_aggd(coefficients * jnp.roll(coefficients, 1, -2), axis=axes)
+        return sum(jnp.sum(part) for part in (*ggd, *aggd, aggd.mean, coefficients))
+
+    for dtype in (jnp.float32, jnp.bfloat16):
+        value, gradient = total(to_float(jnp.asarray(images, dtype)))
+        assert gradient.dtype == jnp.float32
+        assert np.isfinite(float(value))
+        assert np.isfinite(np.asarray(gradient)).all()
+
+
+@pytest.mark.parametrize("fit", [fit_ggd, fit_aggd])
+def test_gradients_are_finite_at_any_scale(fit, rng):
+    gradient = jax.jit(jax.grad(lambda x: fit(x).shape))
+    for scale in (1e-30, 1e-18, 1e-12, 1e12):
+        values = jnp.asarray(rng.standard_normal(64) * scale, jnp.float32)
+        assert np.isfinite(np.asarray(gradient(values))).all(), scale
+
+
+def test_gradients_are_those_of_finite_differences(rng):
+    images = jnp.asarray(rng.uniform(0, 255, (9, 8, 1)))
+    check_grads(jax.jit(mscn), (images,), order=1, modes=["rev"], rtol=1e-5, eps=1e-3)
+    values = jnp.asarray(rng.standard_normal((2, 60)))
+    for fit in (fit_ggd, fit_aggd):
+        # The gradient within one step of the table is a chord's: 5e-4 of the tangent's.
+        smooth = jax.jit(lambda x, fit=fit: tuple(fit(x, nearest=False)))
+        check_grads(smooth, (values,), order=1, modes=["rev"], rtol=1e-5, eps=1e-7)
+
+
+def test_nearest_shape_has_the_gradient_of_the_interpolated(rng):
+    values = jnp.asarray(rng.standard_normal((2, 60)))
+    for fit in (fit_ggd, fit_aggd):
+        stepped, smooth = (
+            jax.jit(jax.grad(lambda x, how=how, fit=fit: jnp.sum(fit(x, nearest=how).shape)))(
+                values
+            )
+            for how in (True, False)
+        )
+        assert np.abs(smooth).max() > 0
+        np.testing.assert_array_equal(stepped, smooth)
+
+
+def test_transformations_and_batches_agree(rng):
+    # Sums may run in another order: a few ulp, and the same entry of the table.
+    images = jnp.asarray(rng.uniform(0, 255, (2, 3, 9, 11, 1)))
+
+    def fits(x):
+        coefficients = mscn(x)
+        return (
+            *fit_ggd(coefficients, axis=(-3, -2, -1)),
+            *fit_aggd(coefficients, axis=(-3, -2, -1)),
+        )
+
+    expected = np.array(fits(images))
+    assert expected.shape == (5, 2, 3)
+    compiled = jax.jit(lambda x: (fits(x), jax.vmap(jax.vmap(fits))(x)))
+    for found in compiled(images):
+        np.testing.assert_allclose(np.array(found), expected, rtol=1e-12)
+    alone = jax.jit(fits)(images[1, 2])
+    np.testing.assert_allclose(np.array(alone), expected[:, 1, 2], rtol=1e-12)
+    flat = jax.jit(fit_aggd)(mscn(images).reshape(2, 3, -1))
+    np.testing.assert_allclose(np.array(flat), expected[2:], rtol=1e-12)

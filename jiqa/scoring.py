@@ -206,7 +206,7 @@ def _settings(metrics: Mapping[str, Metric], reading: Mapping[str, Any]) -> dict
         for column, metric in metrics.items()
     }
     versions = {"jiqa": jiqa.__version__, "jax": jax.__version__}
-    return {**versions, "reading": dict(reading), "metrics": facts}
+    return {**versions, **reading, "metrics": facts}
 
 
 def _circumstances(devices: Sequence[jax.Device]) -> dict[str, Any]:

@@ -98,7 +98,7 @@ def test_transparent_and_large_images_follow_the_rules(tmp_path):
     assert "max_pixels=479" in score_files([pair], ["psnr"], max_pixels=479).failed["error"][0]
     scores = score_files([pair], ["psnr"], alpha="white")
     assert scores.failed.empty
-    assert scores.metadata["reading"]["alpha"] == "white"
+    assert scores.metadata["alpha"] == "white"
 
 
 def test_metadata_says_what_was_computed(make_pairs):

@@ -1,0 +1,35 @@
+# Each target makes .venv by itself; PYTHON chooses the interpreter (3.11 or newer).
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test lint bench clean
+
+demo: .venv/demo.stamp
+	$(BIN)/jiqa demo demo
+
+test: .venv/test.stamp
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile
+
+lint: .venv/test.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: .venv/bench.stamp
+	$(BIN)/python benchmarks/import_time.py
+	$(BIN)/python benchmarks/metrics.py
+	$(BIN)/python benchmarks/score_folder.py
+
+clean:
+	rm -rf .venv demo
+
+.venv/demo.stamp: EXTRAS = image,report
+.venv/test.stamp: EXTRAS = test
+.venv/bench.stamp: EXTRAS = bench,image
+.venv/%.stamp: pyproject.toml | .venv
+	$(BIN)/python -m pip install --quiet --editable '.[$(EXTRAS)]'
+	touch $@
+
+.venv:
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip

@@ -9,7 +9,8 @@ Makes pairs of 512 x 512 photographs and their distortions as PNG in a temporary
 
     python benchmarks/score_folder.py --pairs 200 --repeat 5
 
-prints a table of medians and writes `benchmarks/results/score_folder.json`.
+prints a table of medians and writes `benchmarks/results/score_folder.json`. The three take turns,
+so that other work on the machine meets all of them; CPU seconds suffer less from it than seconds.
 """
 
 import argparse
@@ -41,7 +42,7 @@ from jiqa.images import read_image
 from jiqa.pairs import find_pairs
 from jiqa.pipeline import available_cores
 
-what, folder, metrics, repeat = sys.argv[1], Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
+what, folder, metrics = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
 pairs = find_pairs(folder / "reference", folder / "distorted")
 
 def decode():
@@ -58,13 +59,11 @@ if what == "score":
     use_compilation_cache()
     score_files(pairs[:8], metrics.split(","))
 work = {"decode": decode, "score": score}[what]
-seconds = []
-for _ in range(repeat):
-    start = time.perf_counter()
-    work()
-    seconds.append(time.perf_counter() - start)
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-print(json.dumps({"seconds": seconds, "peak_megabytes": peak}))
+start, cpu_start = time.perf_counter(), time.process_time()
+work()
+run = {"seconds": time.perf_counter() - start, "cpu_seconds": time.process_time() - cpu_start}
+run["peak_megabytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+print(json.dumps(run))
 """
 
 
@@ -110,15 +109,15 @@ def distort(image: Image.Image, index: int, rng: np.random.Generator) -> Image.I
     return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
 
 
-def run_worker(what: str, folder: Path, metrics: str, repeat: int) -> dict:
-    """Seconds and peak memory of decoding or scoring in a fresh process."""
-    command = [sys.executable, "-c", WORKER, what, str(folder), metrics, str(repeat)]
+def run_worker(what: str, folder: Path, metrics: str) -> dict[str, float]:
+    """Time and peak memory of decoding or scoring in a fresh process."""
+    command = [sys.executable, "-c", WORKER, what, str(folder), metrics]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     return json.loads(done.stdout)
 
 
-def run_command(folder: Path, metrics: str, cache: Path) -> dict:
-    """Seconds and peak memory of the command."""
+def run_command(folder: Path, metrics: str, cache: Path) -> dict[str, float]:
+    """Time and peak memory of the command."""
     command = [sys.executable, "-m", "jiqa", "score", "--metrics", metrics]
     command += [str(folder / "reference"), str(folder / "distorted")]
     command += ["--output", str(folder / "scores.csv")]
@@ -129,8 +128,37 @@ def run_command(folder: Path, metrics: str, cache: Path) -> dict:
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise SystemExit(f"jiqa score failed with status {process.returncode}")
-    seconds = time.perf_counter() - start
-    return {"seconds": [seconds], "peak_megabytes": usage.ru_maxrss / 1024}
+    return {
+        "seconds": time.perf_counter() - start,
+        "cpu_seconds": usage.ru_utime + usage.ru_stime,
+        "peak_megabytes": usage.ru_maxrss / 1024,
+    }
+
+
+def measure(options: argparse.Namespace, folder: Path) -> dict[str, list[dict[str, float]]]:
+    """All runs by label, taken in turns."""
+    cache = folder / "cache"
+    runs: dict[str, list[dict[str, float]]] = {"decoding": [], "scoring": []}
+    runs["command, cold"] = [run_command(folder, options.metrics, cache)]
+    runs["command, warm"] = []
+    for _ in range(options.repeat):
+        runs["decoding"].append(run_worker("decode", folder, options.metrics))
+        runs["scoring"].append(run_worker("score", folder, options.metrics))
+        runs["command, warm"].append(run_command(folder, options.metrics, cache))
+    return runs
+
+
+def summarize(runs: dict[str, list[dict[str, float]]], pairs: int) -> dict[str, dict[str, float]]:
+    """Medians by label, and their ratios to decoding."""
+    medians = {
+        label: {key: statistics.median(run[key] for run in some) for key in some[0]}
+        for label, some in runs.items()
+    }
+    for row in medians.values():
+        row["pairs_per_second"] = pairs / row["seconds"]
+        row["ratio"] = row["seconds"] / medians["decoding"]["seconds"]
+        row["cpu_ratio"] = row["cpu_seconds"] / medians["decoding"]["cpu_seconds"]
+    return medians
 
 
 def main() -> None:
@@ -143,31 +171,17 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=RESULTS)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        folder, cache = Path(name), Path(name) / "cache"
+        folder = Path(name)
         make_pairs(folder, options.pairs, options.size)
         megabytes = sum(path.stat().st_size for path in folder.rglob("*.png")) / 1e6
-        runs = {
-            "decoding": run_worker("decode", folder, options.metrics, options.repeat),
-            "scoring": run_worker("score", folder, options.metrics, options.repeat),
-            "command, cold": run_command(folder, options.metrics, cache),
-        }
-        warm = [run_command(folder, options.metrics, cache) for _ in range(options.repeat)]
-    runs["command, warm"] = {
-        "seconds": [run["seconds"][0] for run in warm],
-        "peak_megabytes": max(run["peak_megabytes"] for run in warm),
-    }
-    base = statistics.median(runs["decoding"]["seconds"])
-    print(f"{options.pairs} pairs of {options.size} x {options.size}, {megabytes:.0f} MB of PNG, ")
+        runs = measure(options, folder)
+    medians = summarize(runs, options.pairs)
+    print(f"{options.pairs} pairs of {options.size} x {options.size}, {megabytes:.0f} MB of PNG,")
     print(f"metrics {options.metrics}, {os.cpu_count()} cores; medians of {options.repeat}")
-    print(f"{'':16}{'seconds':>10}{'pairs/s':>10}{'/ decoding':>12}{'peak MB':>10}")
-    for label, run in runs.items():
-        run["median"] = statistics.median(run["seconds"])
-        run["pairs_per_second"] = options.pairs / run["median"]
-        run["ratio"] = run["median"] / base
-        print(
-            f"{label:16}{run['median']:10.2f}{run['pairs_per_second']:10.1f}"
-            f"{run['ratio']:12.2f}{run['peak_megabytes']:10.0f}"
-        )
+    columns = ("seconds", "ratio", "cpu_seconds", "cpu_ratio", "pairs_per_second", "peak_megabytes")
+    print(" " * 14 + "".join(f"{column:>18}" for column in columns))
+    for label, row in medians.items():
+        print(f"{label:14}" + "".join(f"{row[column]:18.2f}" for column in columns))
     record = {
         "pairs": options.pairs,
         "size": options.size,
@@ -176,6 +190,7 @@ def main() -> None:
         "cores": os.cpu_count(),
         "machine": platform.machine(),
         "python": platform.python_version(),
+        "medians": medians,
         "runs": runs,
     }
     options.output.parent.mkdir(exist_ok=True)

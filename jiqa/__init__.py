@@ -1,7 +1,7 @@
 """jiqa: image quality assessment for JAX.
 
 Metrics are pure functions of images `[..., H, W, C]`, reference first: `jiqa.ssim(reference,
-distorted)`. Every registered metric is an attribute of this package; submodules load on first use.
+distorted)`. Metrics and their maps are attributes of this package; submodules load on first use.
 """
 
 import importlib
@@ -21,9 +21,8 @@ def __getattr__(name: str) -> Any:
     registry = importlib.import_module("jiqa.core.registry")
     if name in _REGISTRY:
         return getattr(registry, name)
-    if name in registry.list_metrics():
-        found = registry.load(name)
-        return found if found.options else found.function
+    if (function := registry.find_function(name)) is not None:
+        return function
     raise AttributeError(f"module 'jiqa' has no attribute {name!r}; see jiqa.list_metrics()")
 
 

@@ -6,12 +6,16 @@ plausible number. Square roots, divisions, powers and logarithms that can meet a
 that gradients are finite on black, constant and identical images.
 """
 
+from collections.abc import Mapping
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
 INTEGER_RANGES = {"uint8": 255.0, "uint16": 65535.0}
+AnyArray = jax.Array | np.ndarray
+
 FLOAT_TYPES = ("float32", "float64", "bfloat16", "float16")
 
 
@@ -93,7 +97,7 @@ def is_concrete(array: ArrayLike) -> bool:
     return not isinstance(array, jax.Array) or array.is_fully_addressable
 
 
-def check_images(metric: str, images: dict[str, ArrayLike]) -> None:
+def check_images(metric: str, images: Mapping[str, AnyArray]) -> None:
     """Checks that arrays are images `[..., H, W, C]` of one shape and dtype.
 
     Args:
@@ -139,7 +143,7 @@ def _check_shape(found: str, name: str, shape: tuple[int, ...]) -> None:
 
 
 def _check_alike(
-    metric: str, images: dict[str, ArrayLike], fact: str, error: type[Exception], remedy: str
+    metric: str, images: Mapping[str, AnyArray], fact: str, error: type[Exception], remedy: str
 ) -> None:
     facts = {name: getattr(image, fact) for name, image in images.items()}
     if len(set(facts.values())) > 1:
@@ -178,7 +182,7 @@ def resolve_data_range(metric: str, dtype: jnp.dtype, data_range: float | None) 
     return float(data_range)
 
 
-def check_values(metric: str, name: str, image: ArrayLike, data_range: float) -> None:
+def check_values(metric: str, name: str, image: AnyArray, data_range: float) -> None:
     """Checks concrete floating values: finite, and not far outside `[0, data_range]`.
 
     Under tracing values are unknown and nothing is checked.
@@ -221,19 +225,19 @@ def _extremes(image: jax.Array) -> tuple[jax.Array, jax.Array]:
     return jnp.min(image), jnp.max(image)
 
 
-def to_float(image: ArrayLike) -> jax.Array:
+def to_float(image: AnyArray) -> jax.Array:
     """The image in the precision in which metrics compute: float64 stays, all else is float32.
 
     Integers keep their scale (0 to 255 or 65535), so that nothing is rounded.
 
-    >>> to_float(np.zeros((2, 2, 1), np.uint8)).dtype
-    dtype('float32')
+    >>> to_float(np.zeros((2, 2, 1), np.uint8)).dtype.name
+    'float32'
     """
     image = jnp.asarray(image)
     return image if image.dtype == jnp.float64 else image.astype(jnp.float32)
 
 
-def check_weights(metric: str, weights: ArrayLike, shape: tuple[int, ...]) -> jax.Array:
+def check_weights(metric: str, weights: AnyArray, shape: tuple[int, ...]) -> jax.Array:
     """Checks pooling weights `[..., H, W]` against images `[..., H, W, C]`.
 
     Args:

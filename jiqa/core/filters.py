@@ -89,9 +89,9 @@ def correlate_separable(
         ValueError: The window is larger than the image, or the border is unknown.
 
     >>> image = jnp.arange(12.0).reshape(3, 4, 1)
-    >>> correlate_separable(image, uniform_window(2))[..., 0]
-    Array([[2.5, 3.5, 4.5],
-           [6.5, 7.5, 8.5]], dtype=float32)
+    >>> print(correlate_separable(image, uniform_window(2))[..., 0])
+    [[2.5 3.5 4.5]
+     [6.5 7.5 8.5]]
     """
     columns = rows if columns is None else columns
     images = pad(images, len(rows), len(columns), border)
@@ -200,8 +200,8 @@ def downsample_box(images: jax.Array, factor: int) -> jax.Array:
     Returns:
         `[..., ceil(H / factor), ceil(W / factor), C]`.
 
-    >>> downsample_box(jnp.arange(5.0).reshape(1, 5, 1), 2).ravel()
-    Array([0.5, 2.5, 4. ], dtype=float32)
+    >>> print(downsample_box(jnp.arange(5.0).reshape(1, 5, 1), 2).ravel())
+    [0.5 2.5 4. ]
     """
     if factor == 1:
         return images

@@ -15,18 +15,20 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import jax
 import jax.numpy as jnp
 
 from jiqa.core import arrays
 
+T = TypeVar("T")
 Kind = Literal["full_reference", "reduced_reference", "no_reference"]
 
 METRIC_PACKAGES = ("jiqa.full_reference", "jiqa.no_reference")
 
 _METRICS: dict[str, "Metric"] = {}
+_FUNCTIONS: dict[str, Callable[..., Any]] = {}  # of images: metrics, their maps and factors
 
 
 @jax.tree_util.register_static
@@ -119,12 +121,12 @@ def metric(
 
     >>> @metric(kind="full_reference", higher_is_better=False, score_range=(0, 1), identical=0,
     ...         paper="none")
-    ... def first_pixel(reference, distorted, *, data_range=None):
+    ... def first_pixel(reference, distorted, *, data_range=1.0):
     ...     '''Difference of the first pixel.'''
     ...     return abs(reference - distorted)[..., 0, 0, 0] / data_range
     >>> float(load("first_pixel")(jnp.zeros((1, 1, 1)), jnp.ones((1, 1, 1))))
     1.0
-    >>> _ = _METRICS.pop("first_pixel")
+    >>> _ = _METRICS.pop("first_pixel"), _FUNCTIONS.pop("first_pixel")
     """
     lowest, highest = score_range
 
@@ -149,7 +151,7 @@ def metric(
     return decorate
 
 
-def image_function(function: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
+def image_function(function: Callable[..., T]) -> Callable[..., T]:
     """Gives a function of images the checks, the conversion and the compilation of a metric.
 
     Used by itself for what is not a score, such as the map of a metric.
@@ -161,10 +163,11 @@ def image_function(function: Callable[..., jax.Array]) -> Callable[..., jax.Arra
         A function of the same signature; see `metric`.
 
     >>> @image_function
-    ... def height(image, *, data_range=None):
+    ... def height(image, *, data_range=1.0):
     ...     return image.shape[-3]
-    >>> height(jnp.zeros((4, 5, 1)))
-    Array(4, dtype=int32, weak_type=True)
+    >>> int(height(jnp.zeros((4, 5, 1))))
+    4
+    >>> _ = _FUNCTIONS.pop("height")
     """
     parameters = inspect.signature(function).parameters
     images = [p.name for p in parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
@@ -174,7 +177,7 @@ def image_function(function: Callable[..., jax.Array]) -> Callable[..., jax.Arra
     name = function.__name__
 
     @functools.wraps(function)
-    def wrapper(*args: jax.Array, **kwargs: Any) -> jax.Array:
+    def wrapper(*args: jax.Array, **kwargs: Any) -> T:
         given = dict(zip(images, args, strict=False))
         given |= {key: kwargs.pop(key) for key in images if key in kwargs}
         if len(args) > len(images) or set(given) != set(images):
@@ -195,6 +198,7 @@ def image_function(function: Callable[..., jax.Array]) -> Callable[..., jax.Arra
         kwargs |= {key: tuple(v) for key, v in kwargs.items() if isinstance(v, list)}
         return compiled(*(arrays.to_float(image) for image in given.values()), **kwargs)
 
+    _FUNCTIONS[name] = wrapper
     return wrapper
 
 
@@ -236,6 +240,16 @@ def load(name: str) -> Metric:
         near = difflib.get_close_matches(name, _METRICS) or sorted(_METRICS)
         raise ValueError(f"no metric is called {name!r}; did you mean {', '.join(near)}?")
     return _METRICS[name]
+
+
+def find_function(name: str) -> Callable[..., Any] | None:
+    """A metric, a map or another decorated function of images by its name; None if there is none.
+
+    >>> find_function("ssim_map").__name__
+    'ssim_map'
+    """
+    _discover()
+    return _METRICS[name] if name in _METRICS and _METRICS[name].options else _FUNCTIONS.get(name)
 
 
 def describe(name: str) -> str:

@@ -16,7 +16,7 @@ import numpy as np
 from jax.scipy.special import gammaln
 
 from jiqa.core.arrays import safe_divide, safe_sqrt
-from jiqa.core.filters import Border, correlate_separable, gaussian_window
+from jiqa.core.filters import Border, check_window_fits, correlate_separable, gaussian_window
 
 Axes = int | tuple[int, ...]
 
@@ -242,3 +242,75 @@ def _solve_shape(
     midpoints = jnp.asarray((ratios[:-1] + ratios[1:]) / 2, ratio.dtype)
     found = jnp.asarray(shapes, ratio.dtype)[jnp.searchsorted(midpoints, ratio)]
     return found + (smooth - jax.lax.stop_gradient(smooth))
+
+
+class WindowMoments(NamedTuple):
+    """Means and sums of squared deviations of two images in windows of `number` pixels."""
+
+    number: int
+    mean_x: jax.Array
+    mean_y: jax.Array
+    squares_x: jax.Array
+    squares_y: jax.Array
+    products: jax.Array
+
+
+def window_moments(reference: jax.Array, distorted: jax.Array, size: int) -> WindowMoments:
+    """Moments in every `size` x `size` window, by merging smaller windows pairwise.
+
+    Two neighbouring windows of n and m pixels with means a and b and sums of squared deviations S
+    and T merge to `S + T + (a - b)^2 n m / (n + m)` (Chan, Golub and LeVeque, 1979): no
+    cancellation, and six steps for an 8 x 8 window.
+
+    Args:
+        reference: `[..., H, W, C]`, floating.
+        distorted: The same shape.
+        size: Side of the window.
+
+    Returns:
+        Moments of shape `[..., H - size + 1, W - size + 1, C]`.
+
+    Raises:
+        ValueError: The image is smaller than the window.
+
+    >>> moments = window_moments(jnp.ones((9, 9, 1)), jnp.zeros((9, 9, 1)), 8)
+    >>> moments.number, float(moments.squares_x.sum())
+    (64, 0.0)
+    """
+    check_window_fits(reference.shape, size, size)
+    nothing = jnp.zeros_like(reference)
+    moments = WindowMoments(1, reference, distorted, nothing, nothing, nothing)
+    for axis in (reference.ndim - 2, reference.ndim - 3):
+        moments = _grow(moments, size, axis)
+    return moments
+
+
+def _grow(single: WindowMoments, size: int, axis: int) -> WindowMoments:
+    """Windows of `size` along an axis: doubled, and extended by one, as the bits of `size` say."""
+    grown, length = single, 1
+    for bit in bin(size)[3:]:
+        grown, length = _merge(grown, grown, length, axis), 2 * length
+        if bit == "1":
+            grown, length = _merge(grown, single, length, axis), length + 1
+    return grown
+
+
+def _merge(first: WindowMoments, second: WindowMoments, offset: int, axis: int) -> WindowMoments:
+    """Merges each window of `first` with the one of `second` that starts `offset` later."""
+    length = second.mean_x.shape[axis] - offset
+
+    def cut(moment: jax.Array, start: int) -> jax.Array:
+        return jax.lax.slice_in_dim(moment, start, start + length, axis=axis)
+
+    n, m = first.number, second.number
+    share = n * m / (n + m)
+    x1, y1, xx1, yy1, xy1 = (cut(moment, 0) for moment in first[1:])
+    x2, y2, xx2, yy2, xy2 = (cut(moment, offset) for moment in second[1:])
+    return WindowMoments(
+        number=n + m,
+        mean_x=(n * x1 + m * x2) / (n + m),
+        mean_y=(n * y1 + m * y2) / (n + m),
+        squares_x=xx1 + xx2 + share * (x1 - x2) ** 2,
+        squares_y=yy1 + yy2 + share * (y1 - y2) ** 2,
+        products=xy1 + xy2 + share * (x1 - x2) * (y1 - y2),
+    )

@@ -6,29 +6,17 @@ decides case by case whether a window is exactly flat. Sums of squares cannot te
 variances are built here from differences, which are exactly zero on flat windows.
 """
 
-from typing import NamedTuple
-
 import jax
 import jax.numpy as jnp
 
 from jiqa.core import pooling
 from jiqa.core.arrays import safe_divide
 from jiqa.core.color import apply_luma
-from jiqa.core.filters import check_window_fits
 from jiqa.core.registry import image_function, metric
+from jiqa.core.statistics import window_moments
 
 PAPER = 'Wang and Bovik, "A universal image quality index", IEEE Signal Processing Letters 9(3), '
 PAPER += "2002"
-
-
-class Moments(NamedTuple):
-    """Means and sums of squared deviations of two images in a window of `count` pixels."""
-
-    count: int
-    mean_x: jax.Array
-    mean_y: jax.Array
-    squares: jax.Array  # of both images together
-    products: jax.Array
 
 
 @metric(
@@ -105,66 +93,8 @@ def _quality_map(
     moments = window_moments(reference, distorted, window_size)
     mean_square = moments.mean_x**2 + moments.mean_y**2
     luminance = safe_divide(2 * moments.mean_x * moments.mean_y, mean_square, fill=1.0)
-    contrast_structure = safe_divide(2 * moments.products, moments.squares, fill=1.0)
+    contrast_structure = safe_divide(
+        2 * moments.products, moments.squares_x + moments.squares_y, fill=1.0
+    )
     # Both windows black on average: the authors' rule makes the whole quality 1.
     return jnp.where(mean_square == 0, 1.0, luminance * contrast_structure)
-
-
-def window_moments(reference: jax.Array, distorted: jax.Array, size: int) -> Moments:
-    """Moments in every `size` x `size` window, by merging smaller windows pairwise.
-
-    Two neighbouring windows of n and m pixels with means a and b and sums of squared deviations S
-    and T merge to `S + T + (a - b)^2 n m / (n + m)` (Chan, Golub and LeVeque, 1979): no
-    cancellation, and six steps for an 8 x 8 window.
-
-    Args:
-        reference: `[..., H, W, C]`, floating.
-        distorted: The same shape.
-        size: Side of the window.
-
-    Returns:
-        Moments of shape `[..., H - size + 1, W - size + 1, C]`.
-
-    Raises:
-        ValueError: The image is smaller than the window.
-
-    >>> moments = window_moments(jnp.ones((9, 9, 1)), jnp.zeros((9, 9, 1)), 8)
-    >>> moments.count, float(moments.squares.sum())
-    (64, 0.0)
-    """
-    check_window_fits(reference.shape, size, size)
-    nothing = jnp.zeros_like(reference)
-    moments = Moments(1, reference, distorted, nothing, nothing)
-    for axis in (reference.ndim - 2, reference.ndim - 3):
-        moments = _grow(moments, size, axis)
-    return moments
-
-
-def _grow(single: Moments, size: int, axis: int) -> Moments:
-    """Windows of `size` along an axis: doubled, and extended by one, as the bits of `size` say."""
-    grown, length = single, 1
-    for bit in bin(size)[3:]:
-        grown, length = _merge(grown, grown, length, axis), 2 * length
-        if bit == "1":
-            grown, length = _merge(grown, single, length, axis), length + 1
-    return grown
-
-
-def _merge(first: Moments, second: Moments, offset: int, axis: int) -> Moments:
-    """Merges each window of `first` with the one of `second` that starts `offset` later."""
-    length = second.mean_x.shape[axis] - offset
-
-    def cut(moment: jax.Array, start: int) -> jax.Array:
-        return jax.lax.slice_in_dim(moment, start, start + length, axis=axis)
-
-    n, m = first.count, second.count
-    x1, y1, s1, p1 = (cut(moment, 0) for moment in first[1:])
-    x2, y2, s2, p2 = (cut(moment, offset) for moment in second[1:])
-    share = n * m / (n + m)
-    return Moments(
-        count=n + m,
-        mean_x=(n * x1 + m * x2) / (n + m),
-        mean_y=(n * y1 + m * y2) / (n + m),
-        squares=s1 + s2 + share * ((x1 - x2) ** 2 + (y1 - y2) ** 2),
-        products=p1 + p2 + share * (x1 - x2) * (y1 - y2),
-    )

@@ -9,7 +9,16 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_SUBMODULES = ("cli", "core", "full_reference", "images", "no_reference", "scoring")
+_SUBMODULES = (
+    "core",
+    "full_reference",
+    "images",
+    "no_reference",
+    "pairs",
+    "pipeline",
+    "results",
+    "scoring",
+)
 _REGISTRY = ("Metric", "as_loss", "describe", "list_metrics", "load", "metric")
 
 

@@ -6,6 +6,7 @@ or a saliency map. Weights that are zero everywhere count as equal.
 """
 
 import math
+from typing import overload
 
 import jax
 import jax.numpy as jnp
@@ -136,6 +137,10 @@ def information_weights(
     return jnp.mean(information(reference) + information(distorted), axis=-1)
 
 
+@overload
+def fit_weights(weights: jax.Array, factor: int, height: int, width: int) -> jax.Array: ...
+@overload
+def fit_weights(weights: None, factor: int, height: int, width: int) -> None: ...
 def fit_weights(
     weights: jax.Array | None, factor: int, height: int, width: int
 ) -> jax.Array | None:

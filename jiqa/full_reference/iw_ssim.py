@@ -85,7 +85,7 @@ def iw_ssim(
     bands_y = laplacian_pyramid(distorted * (255 / data_range), scales)
     window = gaussian_window(window_size, sigma)
     constants = ((k1 * 255) ** 2, (k2 * 255) ** 2)
-    score = jnp.ones(())
+    score = jnp.ones((), reference.dtype)
     for scale, (x, y) in enumerate(zip(bands_x, bands_y, strict=True)):
         luminance, contrast_structure = similarity(x, y, window, constants=constants)
         information = jnp.ones_like(contrast_structure)
@@ -98,8 +98,8 @@ def iw_ssim(
             information = information_content(x, y, parent)
             information = information[..., border:-border, border:-border, :]
         if weights is not None:
-            size = contrast_structure.shape[-3:-1]
-            information = information * _own(weights, size)[..., None]
+            fitted = pooling.fit_weights(weights, 1, *contrast_structure.shape[-3:-1])
+            information = information * fitted[..., None]
             weights = downsample_box(weights[..., None], 2)[..., 0]
         score = score * safe_power(
             _pool(contrast_structure, information), scale_weights[scale] / sum(scale_weights)
@@ -189,13 +189,6 @@ def _enlarge(band: jax.Array) -> jax.Array:
         )
         fine = jnp.concatenate([2 * first - second, fine, 2 * last - before_last], axis=axis)
     return fine[..., ::2, ::2, :]
-
-
-def _own(weights: jax.Array, size: tuple[int, int]) -> jax.Array:
-    """The weights of the valid part of a scale."""
-    fitted = pooling.fit_weights(weights, 1, *size)
-    assert fitted is not None
-    return fitted
 
 
 def _pool(values: jax.Array, weights: jax.Array) -> jax.Array:

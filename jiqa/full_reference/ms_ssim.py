@@ -82,7 +82,7 @@ def ms_ssim(
     reference, distorted = apply_luma(luma, reference, distorted, data_range=data_range)
     taps = make_window(window, window_size, sigma)
     constants = ((k1 * data_range) ** 2, (k2 * data_range) ** 2)
-    score = jnp.ones(())
+    score = jnp.ones((), reference.dtype)
     for scale, exponent in enumerate(scale_weights):
         luminance, contrast_structure = similarity(reference, distorted, taps, constants=constants)
         if scale == len(scale_weights) - 1:

@@ -1,0 +1,163 @@
+"""Every metric against its authors' values, eager, batched, jitted, vmapped and sharded.
+
+Where a golden source is a package, it is the one that goldens/CONVENTIONS.md finds equal to the
+authors' MATLAB. Values computed from unrounded luma or single channels need no rule about rounding.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from numpy.testing import assert_allclose
+
+import jiqa
+from tests import goldens
+
+# The authors' SSIM goldens were made with the arguments of the usage example in ssim_index.m:
+# K = [0.05 0.05], window = ones(8), L = 100. Constants are relative to 255 here.
+USAGE_EXAMPLE = {
+    "luma": "matlab",
+    "window": "uniform",
+    "window_size": 8,
+    "k1": 0.05 * 100 / 255,
+    "k2": 0.05 * 100 / 255,
+}
+MATLAB = {"luma": "matlab"}
+
+
+class Golden(NamedTuple):
+    metric: str
+    options: dict
+    golden: str
+    source: str
+    rtol: float = 1e-6  # relative, in float64
+    rtol32: float = 1e-4
+
+
+GOLDENS = [
+    Golden("ssim", USAGE_EXAMPLE, "ssim_y", "AUTHOR(octave) ssim_index.m(no downsample)"),
+    Golden(
+        "ssim",
+        {**USAGE_EXAMPLE, "downsample": True},
+        "ssim_y",
+        "AUTHOR(octave) ssim_index.m+ssim.m-style downsample(retyped)",
+    ),
+    Golden("ssim", {}, "ssim_rgb", "sewar_gauss1.5"),
+    Golden("ssim", {"luma": "bt601"}, "ssim_y", "skimage_gauss_popcov_Yunrounded"),
+    Golden("ssim", {"sample_covariance": True}, "ssim_rgb", "skimage_gauss_samplecov"),
+    Golden(
+        "ssim",
+        {"window": "uniform", "window_size": 7, "sample_covariance": True},
+        "ssim_rgb",
+        "skimage_default_uniform7_samplecov",
+    ),
+    Golden(
+        "ssim",
+        {"window": "uniform", "window_size": 11},
+        "ssim_rgb",
+        "sewar_default_uniform11",
+        rtol=1e-1,  # sewar's default divides by N - 1 in part; only its size is checked
+    ),
+    Golden("uqi", MATLAB, "uqi", "AUTHOR(octave) img_qi.m(ws8)"),
+    Golden("uqi", {}, "uqi", "numpy_imgqi_rgbmean_ws8"),
+    Golden("ms_ssim", MATLAB, "ms_ssim_y", "AUTHOR(octave) msssim.m"),
+    # Float32 windows in the peer.
+    Golden("ms_ssim", {}, "ms_ssim_rgb", "piqa", rtol=5e-6),
+    Golden("iw_ssim", MATLAB, "iw_ssim", "AUTHOR(octave) iwssim.m"),
+    Golden("mse", {}, "mse", "numpy_255"),
+    Golden("mae", {}, "mae", "numpy_255"),
+    Golden("rmse", {}, "rmse", "sewar_255"),
+    Golden("psnr", {}, "psnr_rgb", "numpy"),
+    Golden("psnr", {"luma": "bt601"}, "psnr_y", "numpy_bt601full_unrounded"),
+    Golden("psnr", {"luma": "bt601_limited"}, "psnr_y", "numpy_matlab_rgb2ycbcr_unrounded"),
+]
+
+
+def label(golden):
+    return f"{golden.metric}-{golden.source}".replace(" ", "_")
+
+
+def expected(golden, pair):
+    return goldens.VALUES[pair].get(golden.golden, {}).get(golden.source)
+
+
+def stacked(photograph, dtype):
+    """All pairs of a photograph as two batches."""
+    pairs = [goldens.pair_images(pair) for pair in goldens.pairs_of(photograph)]
+    return tuple(np.stack(images).astype(dtype) for images in zip(*pairs, strict=True))
+
+
+def test_the_authors_values_cover_all_pairs():
+    assert len(goldens.PAIRS) == 21
+    for golden in GOLDENS:
+        if golden.source.startswith("AUTHOR"):
+            assert all(expected(golden, pair) for pair in goldens.PAIRS), golden
+
+
+@pytest.mark.parametrize("photograph", goldens.PHOTOGRAPHS)
+@pytest.mark.parametrize("golden", GOLDENS, ids=label)
+def test_batch_equals_golden_values(golden, photograph):
+    known = [expected(golden, pair) for pair in goldens.pairs_of(photograph)]
+    if not any(known):
+        pytest.skip("the source was run on one photograph only")
+    metric = getattr(jiqa, golden.metric)
+    scores = metric(*stacked(photograph, np.float64), data_range=255, **golden.options)
+    assert_allclose(scores, known, rtol=golden.rtol)
+    scores = metric(*stacked(photograph, np.float32), data_range=255, **golden.options)
+    assert scores.dtype == jnp.float32
+    assert_allclose(scores, known, rtol=max(golden.rtol32, golden.rtol))
+
+
+AUTHORS = [golden for golden in GOLDENS if golden.source.startswith(("AUTHOR", "numpy"))]
+
+
+@pytest.mark.parametrize("golden", AUTHORS, ids=label)
+def test_eager_jit_vmap_and_devices_agree(golden):
+    """On the photograph with an odd side; eight pairs over eight devices."""
+    metric = getattr(jiqa, golden.metric)
+    images = stacked("rocket", np.float64)
+    images = tuple(np.concatenate([image, image[:1]]) for image in images)
+    scale = 1 / 255
+
+    def score(reference, distorted):
+        return metric(reference, distorted, **golden.options)
+
+    images = tuple(image * scale for image in images)
+    batch = score(*images)
+    assert_allclose(jax.jit(score)(*images), batch, rtol=1e-9)
+    assert_allclose(jax.vmap(score)(*images), batch, rtol=1e-9)
+    assert_allclose(
+        [score(x[i], y[i]) for x, y in [images] for i in (0, 6)], batch[[0, 6]], rtol=1e-9
+    )
+    mesh = Mesh(np.array(jax.devices()), ("batch",))
+    sharded = jax.device_put(images, NamedSharding(mesh, PartitionSpec("batch")))
+    scores = jax.jit(score)(*sharded)
+    assert len(scores.sharding.device_set) == 8
+    assert_allclose(scores, batch, rtol=1e-9)
+
+
+OFFICIAL = {  # official values on TID2013, to the digits in which they are printed
+    "i03_11_5": {"psnr": 21.11, "ssim_y": 0.6993, "cw_ssim_y": 0.2763},
+    "i04_18_5": {"psnr": 20.99, "ssim_y": 0.9978, "cw_ssim_y": 0.9996, "ms_ssim_y": 0.9996},
+    "i06_18_3": {"psnr": 27.01, "ssim_y": 0.9989, "cw_ssim_y": 1.0000, "ms_ssim_y": 0.9998},
+}
+
+
+@pytest.mark.parametrize("name", OFFICIAL)
+def test_official_values_on_tid2013(shared_data, name):
+    """MS-SSIM of the first pair is printed as 0.6733, and the authors' msssim.m gives 0.6700.
+
+    The same function equals msssim.m to 1e-14 on all golden pairs; which code gave 0.6733 is
+    unknown (no down-sampling filter, border or weighting that was tried gives it).
+    """
+    folder = shared_data / "data" / "tid2013_calibration"
+    reference = jiqa.images.read_image(folder / "ref" / f"{name[:3].upper()}.png")
+    distorted = jiqa.images.read_image(folder / "dist" / f"{name}.png")
+    images = reference.astype(float), distorted.astype(float)
+    for metric, value in OFFICIAL[name].items():
+        digits = 2 if metric == "psnr" else 4
+        score = float(getattr(jiqa, metric)(*images, data_range=255))
+        assert round(score, digits) == value, metric

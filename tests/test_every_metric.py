@@ -1,0 +1,258 @@
+"""What every registered metric owes: finite gradients, right gradients, batches, clear errors."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from numpy.testing import assert_allclose
+
+import jiqa
+
+METRICS = [name for name in jiqa.list_metrics() if not jiqa.load(name).options]
+DIFFERENTIABLE = [name for name in METRICS if jiqa.load(name).differentiable]
+# Multi-scale metrics run on small images by a smaller window.
+SMALL = {"ms_ssim": {"window_size": 3}, "iw_ssim": {"window_size": 5}}
+SIDE = {"cw_ssim": 56, "iw_ssim": 80, "ms_ssim": 48}
+
+
+def options(name):
+    return SMALL.get(name, {})
+
+
+def shape(name, channels=3):
+    side = SIDE.get(name, 16)
+    return (side + 1, side + 4, channels)
+
+
+def random_pair(name, rng, batch=(), dtype=np.float64):
+    reference = rng.random((*batch, *shape(name)))
+    distorted = np.clip(reference + 0.2 * rng.standard_normal(reference.shape), 0, 1)
+    return reference.astype(dtype), distorted.astype(dtype)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_identical_images_have_the_declared_score(name, rng):
+    reference, distorted = random_pair(name, rng)
+    metric = jiqa.load(name)
+    assert_allclose(metric(reference, reference, **options(name)), metric.identical, atol=1e-9)
+    score = metric(reference, distorted, **options(name))
+    assert metric.score_range[0] <= score <= metric.score_range[1]
+    assert abs(score - metric.identical) > 1e-6
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_more_noise_is_worse(name, rng):
+    if name == "average_difference":
+        pytest.skip("noise of zero mean does not change the average")
+    reference, _ = random_pair(name, rng)
+    reference = 0.25 + reference / 2
+    noise = rng.standard_normal(reference.shape)
+    loss = jiqa.as_loss(name, **options(name))
+    losses = [float(loss(reference, reference + level * noise)) for level in (0.01, 0.03, 0.1)]
+    assert losses == sorted(losses)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_score_does_not_depend_on_the_batch(name, rng):
+    reference, distorted = random_pair(name, rng, batch=(8,))
+
+    def score(x, y):
+        return jiqa.load(name)(x, y, **options(name))
+
+    batch = score(reference, distorted)
+    assert batch.shape == (8,)
+    assert_allclose(score(reference[3], distorted[3]), batch[3], rtol=1e-10)
+    assert_allclose(jax.vmap(score)(reference, distorted), batch, rtol=1e-10)
+    nested = score(reference.reshape(2, 4, *shape(name)), distorted.reshape(2, 4, *shape(name)))
+    assert_allclose(nested.reshape(8), batch, rtol=1e-10)
+    mesh = Mesh(np.array(jax.devices()), ("batch",))
+    sharding = NamedSharding(mesh, PartitionSpec("batch"))
+    sharded = jax.device_put((reference, distorted), sharding)
+    assert_allclose(jax.jit(score)(*sharded), batch, rtol=1e-10)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_shard_map_and_scan_give_the_same_score(name, rng):
+    reference, distorted = random_pair(name, rng, batch=(8,))
+
+    def score(x, y):
+        return jiqa.load(name)(x, y, **options(name))
+
+    batch = score(reference, distorted)
+    mesh = Mesh(np.array(jax.devices()), ("batch",))
+    spec = PartitionSpec("batch")
+    mapped = jax.shard_map(score, mesh=mesh, in_specs=(spec, spec), out_specs=spec)
+    assert_allclose(jax.jit(mapped)(reference, distorted), batch, rtol=1e-10)
+    _, scanned = jax.lax.scan(lambda _, pair: (0, score(*pair)), 0, (reference, distorted))
+    assert_allclose(scanned, batch, rtol=1e-10)
+
+
+@pytest.mark.parametrize("name", DIFFERENTIABLE)
+def test_gradient_equals_finite_differences(name, rng):
+    reference, distorted = random_pair(name, rng)
+    reference, distorted = 0.1 + 0.8 * reference, 0.1 + 0.8 * distorted
+    direction = rng.standard_normal(distorted.shape)
+    loss = jax.jit(jiqa.as_loss(name, **options(name)))
+    for place in (0, 1):
+        images = [reference, distorted]
+
+        def along(step, place=place, images=images):
+            moved = list(images)
+            moved[place] = images[place] + step * direction
+            return loss(*moved)
+
+        step = 1e-6
+        difference = (along(step) - along(-step)) / (2 * step)
+        slope = jax.grad(along)(0.0)
+        # Central differences with this step are good to about 1e-9 of the largest slope.
+        assert_allclose(slope, difference, rtol=1e-5, atol=1e-8)
+
+
+def degenerate_pairs(name):
+    rng = np.random.default_rng(1)
+    photo = rng.random(shape(name))
+    one_pixel = photo.copy()
+    one_pixel[5, 7] += 0.25
+    black, gray, white = (np.full(shape(name), value) for value in (0.0, 0.5, 1.0))
+    dot = black.copy()
+    dot[5, 7] = 1.0
+    return {
+        "identical": (photo, photo),
+        "black": (black, black),
+        "black and white": (black, white),
+        "white and black": (white, black),
+        "constant": (gray, gray),
+        "constant and photo": (gray, photo),
+        "photo and constant": (photo, gray),
+        "white": (white, white),
+        "one pixel": (photo, one_pixel),
+        "one dot on black": (black, dot),
+        "tiny noise": (gray, gray + 1e-8 * photo),
+        "tiny noise on black": (black, 1e-8 * photo),
+    }
+
+
+@pytest.mark.parametrize("dtype", [np.float32, jnp.bfloat16, np.float64], ids=str)
+@pytest.mark.parametrize("name", DIFFERENTIABLE)
+def test_gradients_are_finite_on_degenerate_images(name, dtype):
+    loss = jiqa.as_loss(name, **options(name))
+    cases = degenerate_pairs(name)
+    reference, distorted = (
+        jnp.stack([pair[i] for pair in cases.values()]).astype(dtype) for i in (0, 1)
+    )
+    values = loss(reference, distorted)
+    gradients = jax.grad(lambda x, y: jnp.sum(loss(x, y)), argnums=(0, 1))(reference, distorted)
+    for i, case in enumerate(cases):
+        assert not jnp.isnan(values[i]), case
+        for gradient in gradients:
+            assert jnp.all(jnp.isfinite(gradient[i].astype(jnp.float32))), case
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_unsigned_integers_carry_their_range(name, rng):
+    reference, distorted = random_pair(name, rng)
+    for dtype, top in ((np.uint8, 255), (np.uint16, 65535)):
+        x, y = (np.round(image * top).astype(dtype) for image in (reference, distorted))
+        own = jiqa.load(name)(x, y, **options(name))
+        same = jiqa.load(name)(
+            x.astype(np.float32), y.astype(np.float32), data_range=top, **options(name)
+        )
+        assert own == same
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_half_precision_is_computed_in_single(name, rng):
+    reference, distorted = random_pair(name, rng, dtype=jnp.bfloat16)
+    score = jiqa.load(name)(reference, distorted, **options(name))
+    x, y = reference.astype(np.float32), distorted.astype(np.float32)
+    assert score.dtype == jnp.float32
+    assert score == jiqa.load(name)(x, y, **options(name))
+
+
+@pytest.mark.parametrize("luma", [None, "matlab", "bt709"])
+@pytest.mark.parametrize("name", METRICS)
+def test_gray_images_and_luma(name, luma, rng):
+    reference, distorted = random_pair(name, rng)
+    metric = jiqa.load(name)
+    assert jnp.isfinite(metric(reference, distorted, luma=luma, **options(name)))
+    gray = metric(reference[..., :1], distorted[..., :1], luma=luma, **options(name))
+    plain = metric(reference[..., :1], distorted[..., :1], **options(name))
+    assert_allclose(gray, plain, rtol=1e-12)
+
+
+BAD = {
+    "rank": (np.zeros((64, 64)), {}, ValueError, r"Add the channel axis"),
+    "channels first": (np.zeros((3, 64, 64)), {}, ValueError, r"jnp.moveaxis"),
+    "four channels": (np.zeros((64, 64, 4)), {}, ValueError, r"1 or 3 channels"),
+    "no pixels": (np.zeros((0, 64, 3)), {}, ValueError, r"at least one pixel"),
+    "not a number": (np.full((64, 64, 3), np.nan), {}, ValueError, r"NaN or infinite"),
+    "range": (np.full((64, 64, 3), 200.0), {}, ValueError, r"pass data_range=255, or divide"),
+    "negative": (np.full((64, 64, 3), -1.0), {}, ValueError, r"map \[-1, 1\] to \[0, 1\]"),
+    "unit as 255": (
+        np.full((64, 64, 3), 0.5),
+        {"data_range": 255},
+        ValueError,
+        r"leave data_range",
+    ),
+    "zero range": (np.zeros((64, 64, 3)), {"data_range": 0}, ValueError, r"positive, finite"),
+    "contradiction": (
+        np.zeros((64, 64, 3), np.uint8),
+        {"data_range": 1.0},
+        ValueError,
+        r"contradicts dtype uint8",
+    ),
+    "signed": (np.zeros((64, 64, 3), np.int32), {}, TypeError, r"uint8 or uint16"),
+    "list": ([[[0.0]]], {}, TypeError, r"NumPy or JAX array"),
+    "unknown option": (np.zeros((64, 64, 3)), {"windw": 3}, TypeError, r"no option windw"),
+    "unknown luma": (np.zeros((64, 64, 3)), {"luma": "grey"}, ValueError, r"matlab"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+@pytest.mark.parametrize("name", METRICS)
+def test_bad_input_is_a_clear_error(name, case):
+    image, extra, error, message = BAD[case]
+    with pytest.raises(error, match=message):
+        jiqa.load(name)(image, image, **extra)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_unlike_images_are_a_clear_error(name):
+    image = np.zeros((64, 64, 3))
+    with pytest.raises(ValueError, match=r"shapes differ.*\(64, 64, 3\).*\(64, 65, 3\)"):
+        jiqa.load(name)(image, np.zeros((64, 65, 3)))
+    with pytest.raises(TypeError, match=r"dtypes differ.*float64.*float32"):
+        jiqa.load(name)(image, image.astype(np.float32))
+    with pytest.raises(TypeError, match=r"takes reference, distorted"):
+        jiqa.load(name)(image)
+
+
+@pytest.mark.parametrize("name", ["ssim", "uqi", "ms_ssim", "iw_ssim", "cw_ssim", "lmse"])
+def test_images_smaller_than_the_window_are_a_clear_error(name):
+    small = np.zeros((2, 40, 3))
+    with pytest.raises(ValueError, match=r"(smaller than the|at least)"):
+        jiqa.load(name)(small, small)
+
+
+WEIGHTED = ["mse", "mae", "rmse", "psnr", "ssim", "uqi", "ms_ssim", "iw_ssim", "cw_ssim"]
+
+
+@pytest.mark.parametrize("name", WEIGHTED)
+def test_weights_choose_where_to_look(name, rng):
+    reference, distorted = random_pair(name, rng)
+    height, width = reference.shape[:2]
+    metric = jiqa.load(name)
+    plain = metric(reference, distorted, **options(name))
+    ones = np.ones((height, width))
+    assert_allclose(metric(reference, distorted, weights=ones, **options(name)), plain, rtol=1e-9)
+    nowhere = metric(reference, distorted, weights=0 * ones, **options(name))
+    assert_allclose(nowhere, plain, rtol=1e-9)
+    right = ones * (np.arange(width) >= 0.75 * width)
+    half_good = np.where(np.arange(width)[:, None] < width // 3, distorted, reference)
+    looked = jiqa.as_loss(name, weights=right, **options(name))(reference, half_good)
+    assert looked < jiqa.as_loss(name, **options(name))(reference, half_good)
+    with pytest.raises(ValueError, match="weights"):
+        metric(reference, distorted, weights=ones[:-1], **options(name))
+    with pytest.raises(ValueError, match="negative"):
+        metric(reference, distorted, weights=-ones, **options(name))

@@ -309,7 +309,10 @@ def as_loss(metric: str | Callable[..., jax.Array], **options: Any) -> Callable[
     >>> bool(as_loss("ssim")(black, white) > as_loss("ssim")(black, black))
     True
     """
-    found = load(metric if isinstance(metric, str) else getattr(metric, "name", metric.__name__))
+    if isinstance(metric, Metric):
+        found = metric
+    else:
+        found = load(metric if isinstance(metric, str) else metric.__name__)
     if not found.differentiable:
         raise ValueError(f"{found.name} is not differentiable, so it cannot be a loss.")
     score = replace(found, options={**found.loss_options, **found.options, **options})

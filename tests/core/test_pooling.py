@@ -1,0 +1,80 @@
+"""Pooling against numpy."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from jiqa.core import pooling
+
+
+@pytest.fixture
+def values(rng):
+    return rng.random((2, 7, 9, 3))
+
+
+@pytest.fixture
+def weights(rng):
+    return rng.random((2, 7, 9))
+
+
+def test_mean_is_numpys_average(values, weights):
+    assert_allclose(pooling.mean(values), values.mean((1, 2)))
+    for image in range(2):
+        for channel in range(3):
+            expected = np.average(values[image, ..., channel], weights=weights[image])
+            found = pooling.mean(values, weights)[image, channel]
+            assert_allclose(found, expected)
+
+
+def test_weights_of_zero_count_as_equal(values):
+    assert_allclose(pooling.mean(values, jnp.zeros((7, 9))), values.mean((1, 2)))
+
+
+@pytest.mark.parametrize("exponent", [0.5, 1, 2, 4])
+def test_minkowski(values, exponent):
+    expected = (np.abs(values) ** exponent).mean((1, 2)) ** (1 / exponent)
+    assert_allclose(pooling.minkowski(-values, exponent), expected)
+
+
+def test_minkowski_gradient_is_finite_at_zero():
+    gradient = jax.grad(lambda v: pooling.minkowski(v, 4).sum())(jnp.zeros((3, 3, 1)))
+    assert_allclose(gradient, 0)
+
+
+def test_percentile_takes_the_worst(values):
+    ranked = np.sort(values.reshape(2, 63, 3), axis=1)
+    assert_allclose(pooling.percentile(values, 6), ranked[:, :4].mean(1))  # ceil(0.06 * 63)
+    assert_allclose(pooling.percentile(values, 6, lowest=False), ranked[:, -4:].mean(1))
+    assert_allclose(pooling.percentile(values, 100), values.mean((1, 2)))
+    assert_allclose(pooling.percentile(values, 0.01), values.min((1, 2)))
+    with pytest.raises(ValueError, match="percent=0"):
+        pooling.percentile(values, 0)
+
+
+def test_standard_deviation(values, weights):
+    assert_allclose(pooling.standard_deviation(values), values.std((1, 2)))
+    assert_allclose(pooling.standard_deviation(values, sample=True), values.std((1, 2), ddof=1))
+    center = pooling.mean(values, weights)[:, None, None]
+    expected = np.sqrt(pooling.mean((values - center) ** 2, weights))
+    assert_allclose(pooling.standard_deviation(values, weights), expected)
+    flat = jax.grad(lambda v: pooling.standard_deviation(v).sum())(jnp.ones((4, 4, 1)))
+    assert_allclose(flat, 0)
+
+
+def test_information_weights_are_zero_on_flat_and_follow_the_variance(rng):
+    image = np.full((40, 40, 1), 0.5)
+    image[:, 20:] += 0.1 * rng.standard_normal((40, 20, 1))
+    weights = pooling.information_weights(image, image)
+    assert_allclose(weights[:, :14], 0, atol=1e-9)
+    # Two images of variance 0.01 through noise of 0.001: about 2 log2(1 + 10) bits.
+    assert_allclose(np.median(weights[6:-6, 27:-6]), 2 * np.log2(11), rtol=0.15)
+
+
+def test_fit_weights_halves_and_crops(weights):
+    fitted = pooling.fit_weights(weights, 2, 2, 3)
+    halved = pooling.fit_weights(weights, 2, 4, 5)
+    assert halved.shape == (2, 4, 5)
+    assert_allclose(fitted, halved[:, 1:3, 1:4])
+    assert pooling.fit_weights(None, 2, 2, 3) is None

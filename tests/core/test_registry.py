@@ -1,0 +1,125 @@
+"""The decorator, the names, and losses made from metrics."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jiqa
+from jiqa.core import registry
+
+
+@pytest.fixture
+def scratch(monkeypatch):
+    """A registry to which metrics can be added for one test."""
+    jiqa.list_metrics()
+    monkeypatch.setattr(registry, "_METRICS", dict(registry._METRICS))
+    monkeypatch.setattr(registry, "_FUNCTIONS", dict(registry._FUNCTIONS))
+
+
+def add_metric(**facts):
+    """Registers `brightness`, which counts how often it is traced."""
+    traces = []
+    declared = {
+        "kind": "no_reference",
+        "higher_is_better": True,
+        "score_range": (0, 1),
+        "identical": None,
+        "paper": "none",
+    }
+
+    @registry.metric(**{**declared, **facts})
+    def brightness(images, *, data_range=1.0, power=1, levels=(1,)):
+        """Mean of the image."""
+        traces.append(images.shape)
+        return jnp.mean(images / data_range, axis=(-3, -2, -1)) ** power * sum(levels)
+
+    return brightness, traces
+
+
+@pytest.mark.usefixtures("scratch")
+def test_a_metric_is_compiled_once_for_shape_and_options():
+    brightness, traces = add_metric()
+    image = np.full((4, 4, 1), 0.5)
+    for _ in range(3):
+        assert brightness(image) == 0.5
+    assert len(traces) == 1
+    assert brightness(image, power=2) == 0.25
+    assert brightness(images=np.ones((2, 4, 4, 1)), levels=[1, 2]).tolist() == [3, 3]
+    assert len(traces) == 3
+
+
+@pytest.mark.usefixtures("scratch")
+def test_names_are_found_and_missing_ones_get_a_suggestion():
+    brightness, _ = add_metric(protocols={"brightness_squared": {"power": 2}})
+    assert {"brightness", "brightness_squared"} <= set(jiqa.list_metrics("no_reference"))
+    assert "brightness" not in jiqa.list_metrics("full_reference")
+    assert jiqa.brightness is brightness
+    assert jiqa.brightness_squared(np.full((4, 4, 1), 0.5)) == 0.25
+    assert jiqa.load("brightness_squared")(np.full((4, 4, 1), 0.5), power=1) == 0.5
+    with pytest.raises(ValueError, match=r"'brightnes'; did you mean brightness"):
+        jiqa.load("brightnes")
+    with pytest.raises(AttributeError, match="list_metrics"):
+        jiqa.no_such_metric  # noqa: B018
+    assert "ssim" in dir(jiqa)
+
+
+def test_a_metric_passes_through_jit_as_a_static_leafless_tree():
+    metric = jiqa.load("ssim_y")
+    assert jax.tree.leaves(metric) == []
+    images = np.random.default_rng(0).random((2, 16, 16, 3))
+    score = jax.jit(lambda metric, x, y: metric(x, y))(metric, *images)
+    assert score == jax.jit(metric)(*images)
+    assert hash(metric) == hash(jiqa.load("ssim_y")) != hash(jiqa.load("ssim"))
+
+
+@pytest.mark.usefixtures("scratch")
+def test_wrong_calls_say_what_is_taken():
+    brightness, _ = add_metric()
+    image = np.zeros((4, 4, 1))
+    for wrong in (
+        lambda: brightness(image, image),
+        lambda: brightness(),
+        lambda: brightness(power=2),
+    ):
+        with pytest.raises(TypeError, match="brightness: takes images"):
+            wrong()
+
+
+def test_describe_names_facts_options_and_what_a_protocol_fixes():
+    text = jiqa.describe("ssim_y")
+    for expected in ("higher is better", "-1 to 1", "luma=None (fixed: 'matlab')", "Wang, Bovik"):
+        assert expected in text
+    assert "nearest to identical" in jiqa.describe("structural_content")
+
+
+def test_losses_follow_the_polarity():
+    image = np.random.default_rng(0).random((16, 16, 1))
+    dark = 0.5 * image
+    assert jiqa.as_loss("mse")(image, dark) == jiqa.mse(image, dark)
+    assert jiqa.as_loss(jiqa.ssim)(image, dark) == 1 - jiqa.ssim(image, dark)
+    assert jiqa.as_loss(jiqa.ssim_y)(image, dark) == 1 - jiqa.ssim(image, dark)
+    assert (
+        jiqa.as_loss("structural_content")(image, dark) == jiqa.structural_content(image, dark) - 1
+    )
+    assert jiqa.as_loss("average_difference")(dark, image) == jiqa.mae(image, dark)
+    assert jiqa.as_loss("psnr")(image, dark) == -jiqa.psnr(image, dark)
+    assert jiqa.as_loss("psnr")(image, image) == -100
+    assert jiqa.as_loss("psnr", cap=50.0)(image, image) == -50
+    assert jiqa.as_loss("ssim", window_size=5)(image, dark) == 1 - jiqa.ssim(
+        image, dark, window_size=5
+    )
+
+
+@pytest.mark.usefixtures("scratch")
+def test_what_has_no_gradient_is_no_loss():
+    add_metric(differentiable=False)
+    with pytest.raises(ValueError, match="not differentiable"):
+        jiqa.as_loss("brightness")
+    with pytest.raises(ValueError, match="no metric is called"):
+        jiqa.as_loss("nothing")
+
+
+def test_maps_are_found_beside_their_metric():
+    assert jiqa.load("ssim_y").map_function is jiqa.ssim_map
+    assert jiqa.load("psnr").map_function is None

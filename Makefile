@@ -5,7 +5,7 @@ BIN := .venv/bin
 .PHONY: demo test lint bench clean
 
 demo: .venv/demo.stamp
-	$(BIN)/jiqa demo demo
+	$(BIN)/jiqa demo --output demo
 
 test: .venv/test.stamp
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile

@@ -135,7 +135,9 @@ def demo(*, output: Path = Path("jiqa-demo"), browser: bool = False) -> int:
         browser: Open the page in a browser.
     """
     from jiqa.explain import demo as explain_demo
+    from jiqa.scoring import use_compilation_cache
 
+    use_compilation_cache()
     page = explain_demo.run(output)
     print(f"The page is {page}.")
     if browser:

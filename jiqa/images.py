@@ -23,14 +23,13 @@
 All functions may be called from several threads; decoders run without Python's global lock.
 """
 
-import os
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
+from jiqa.files import write_whole
 from jiqa.image_formats import Header, ImageError, png, read_header
 from jiqa.image_formats.decoding import decode
 from jiqa.image_formats.profiles import convert_to_srgb
@@ -140,12 +139,8 @@ def write_png(path: Path | str, image: np.ndarray) -> None:
                 f"cannot write {image.dtype} {list(image.shape)} as PNG; give uint8 or uint16 "
                 "[H, W], [H, W, 1] or [H, W, 3], with at least one pixel"
             )
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
-        try:
-            temporary.write_bytes(png.encode(image))
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with write_whole(path) as file:
+            file.write(png.encode(image))
 
 
 @contextmanager

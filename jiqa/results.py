@@ -3,12 +3,13 @@
 import json
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
+from jiqa.files import write_whole
 from jiqa.pairs import Pair
 
 if TYPE_CHECKING:
@@ -68,12 +69,15 @@ class Scores:
         check_table_path(path)
         metadata = json.dumps(self.metadata, indent=2, allow_nan=False)
         if path.suffix == ".csv":
-            _replace(metadata_path(path), lambda file: file.write(metadata.encode()))
-            _replace(path, lambda file: self.frame.to_csv(file, index=False))
-        elif path.suffix == ".parquet":
-            _replace(path, lambda file: self._write_parquet(file, metadata))
-        else:
-            _replace(path, lambda file: file.write(self._to_json().encode()))
+            with write_whole(metadata_path(path)) as file:
+                file.write(metadata.encode())
+        with write_whole(path) as file:
+            if path.suffix == ".csv":
+                self.frame.to_csv(file, index=False)
+            elif path.suffix == ".parquet":
+                self._write_parquet(file, metadata)
+            else:
+                file.write(self._to_json().encode())
 
     def _write_parquet(self, file: BinaryIO, metadata: str) -> None:
         import pyarrow as pa
@@ -255,17 +259,6 @@ def fingerprint(pair: Pair) -> list[int]:
 
 def _names(pair: Pair) -> tuple[str, str]:
     return str(pair.reference or ""), str(pair.distorted)
-
-
-def _replace(path: Path, write: Callable[[BinaryIO], Any]) -> None:
-    """Writes a file under a temporary name beside `path` and then gives it that name."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("wb") as file:
-            write(file)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _plain(value: Any) -> Any:

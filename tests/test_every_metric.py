@@ -13,7 +13,7 @@ METRICS = [name for name in jiqa.list_metrics() if not jiqa.load(name).options]
 DIFFERENTIABLE = [name for name in METRICS if jiqa.load(name).differentiable]
 # Multi-scale metrics run on small images by a smaller window.
 SMALL = {"ms_ssim": {"window_size": 3}, "iw_ssim": {"window_size": 5}}
-SIDE = {"cw_ssim": 56, "iw_ssim": 80, "ms_ssim": 48}
+SIDE = {"cw_ssim": 56, "iw_ssim": 80, "ms_ssim": 48, "ssim": 32}
 
 
 def options(name):
@@ -205,7 +205,7 @@ BAD = {
     "signed": (np.zeros((64, 64, 3), np.int32), {}, TypeError, r"uint8 or uint16"),
     "list": ([[[0.0]]], {}, TypeError, r"NumPy or JAX array"),
     "unknown option": (np.zeros((64, 64, 3)), {"windw": 3}, TypeError, r"no option windw"),
-    "unknown luma": (np.zeros((64, 64, 3)), {"luma": "grey"}, ValueError, r"matlab"),
+    "unknown luma": (np.zeros((96, 96, 3)), {"luma": "grey"}, ValueError, r"matlab"),
 }
 
 
@@ -214,7 +214,7 @@ BAD = {
 def test_bad_input_is_a_clear_error(name, case):
     image, extra, error, message = BAD[case]
     with pytest.raises(error, match=message):
-        jiqa.load(name)(image, image, **extra)
+        jiqa.load(name)(image, image, **{**options(name), **extra})
 
 
 @pytest.mark.parametrize("name", METRICS)

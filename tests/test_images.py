@@ -169,7 +169,7 @@ class TestWritePng:
         assert read_image(path).shape == (5, 7, 1)
         assert os.listdir(tmp_path) == ["a.png"]
 
-    @pytest.mark.parametrize("failing", [(png, "encode"), (Path, "replace"), (Path, "write_bytes")])
+    @pytest.mark.parametrize("failing", [(png, "encode"), (Path, "replace"), (Path, "open")])
     def test_failure_leaves_all_as_it_was(self, tmp_path, monkeypatch, failing):
         def fail(*_):
             raise OSError(28, "No space left on device")

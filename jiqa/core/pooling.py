@@ -31,8 +31,7 @@ def mean(values: jax.Array, weights: jax.Array | None = None) -> jax.Array:
     """
     if weights is None:
         return jnp.mean(values, axis=(-3, -2))
-    total = jnp.sum(weights, axis=(-2, -1), keepdims=True)
-    weights = jnp.where(total > 0, weights, 1)[..., None]
+    weights = _equal_if_zero(weights)[..., None]
     return jnp.sum(weights * values, axis=(-3, -2)) / jnp.sum(weights, axis=(-3, -2))
 
 
@@ -153,7 +152,7 @@ def fit_weights(
         width: Columns of the map.
 
     Returns:
-        `[..., height, width]`, or None.
+        `[..., height, width]`, ones where nothing but zeros is left; None for None.
 
     >>> fit_weights(jnp.ones((20, 20)), 2, 4, 4).shape
     (4, 4)
@@ -163,4 +162,9 @@ def fit_weights(
     weights = filters.downsample_box(weights[..., None], factor)[..., 0]
     top = (weights.shape[-2] - height) // 2
     left = (weights.shape[-1] - width) // 2
-    return weights[..., top : top + height, left : left + width]
+    return _equal_if_zero(weights[..., top : top + height, left : left + width])
+
+
+def _equal_if_zero(weights: jax.Array) -> jax.Array:
+    """Ones in place of weights that are zero everywhere in their image."""
+    return jnp.where(jnp.sum(weights, axis=(-2, -1), keepdims=True) > 0, weights, 1)

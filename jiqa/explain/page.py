@@ -26,6 +26,7 @@ from jiqa.explain.maps import (
     quality_map,
     shrink,
 )
+from jiqa.files import write_whole
 from jiqa.images import read_image
 from jiqa.results import Scores
 from jiqa.scoring import parse_metric
@@ -39,6 +40,8 @@ PREVIEW_SIDE = 1024
 # WebP quality: images keep their artefacts, maps keep the file small.
 IMAGE_QUALITY = 92
 MAP_QUALITY = 80
+# The rules by which the files were read, in the metadata of the scores.
+READING = ("alpha", "color_profile", "max_pixels")
 
 
 @dataclass(frozen=True)
@@ -132,7 +135,7 @@ def write_page(
     html = template.render(
         title=title,
         introduction=introduction,
-        facts={k: v for k, v in scores.metadata.items() if k not in {"alpha", "metrics"}},
+        facts={k: v for k, v in scores.metadata.items() if k not in {*READING, "metrics"}},
         metrics=metrics,
         pairs=pairs,
         originals={
@@ -146,7 +149,8 @@ def write_page(
         image_quality=IMAGE_QUALITY,
         map_quality=MAP_QUALITY,
     )
-    _write_at_once(path, html.encode())
+    with write_whole(path) as file:
+        file.write(html.encode())
     return path
 
 
@@ -181,19 +185,21 @@ def _pairs(scores: Scores, metrics: Mapping[str, Metric]) -> list[Row]:
             further={str(column): row[column] for column in further},
             cells={column: some[i] for column, some in cells.items()},
             error=row["error"] if isinstance(row["error"], str) else "",
-            view=_view(row, metrics, scores.metadata["alpha"]),
+            view=_view(row, metrics, {k: scores.metadata[k] for k in READING}),
         )
         for i, row in enumerate(frame.to_dict("records"))
     ]
 
 
-def _view(row: Mapping[Any, Any], metrics: Mapping[str, Metric], alpha: str) -> View | None:
+def _view(
+    row: Mapping[Any, Any], metrics: Mapping[str, Metric], reading: Mapping[str, Any]
+) -> View | None:
     """The pictures of a row; None where nothing could be scored."""
     scored = [column for column in metrics if not np.isnan(row[column])]
     if not scored:
         return None
     images = {
-        role: read_image(Path(row[role]), alpha=alpha)
+        role: read_image(Path(row[role]), **reading)
         for role in ("reference", "distorted")
         if isinstance(row.get(role), str)
     }
@@ -264,13 +270,3 @@ def _webp(image: np.ndarray, quality: int) -> str:
     file = io.BytesIO()
     Image.fromarray(image).save(file, "WEBP", quality=quality)
     return f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"
-
-
-def _write_at_once(path: Path, content: bytes) -> None:
-    """Writes a file under a temporary name beside `path` and then gives it that name."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

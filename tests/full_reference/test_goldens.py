@@ -129,9 +129,8 @@ def test_eager_jit_vmap_and_devices_agree(golden):
     batch = score(*images)
     assert_allclose(jax.jit(score)(*images), batch, rtol=1e-9)
     assert_allclose(jax.vmap(score)(*images), batch, rtol=1e-9)
-    assert_allclose(
-        [score(x[i], y[i]) for x, y in [images] for i in (0, 6)], batch[[0, 6]], rtol=1e-9
-    )
+    for i in (0, 6):
+        assert_allclose(score(images[0][i], images[1][i]), batch[i], rtol=1e-9)
     mesh = Mesh(np.array(jax.devices()), ("batch",))
     sharded = jax.device_put(images, NamedSharding(mesh, PartitionSpec("batch")))
     scores = jax.jit(score)(*sharded)

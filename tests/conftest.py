@@ -15,6 +15,8 @@ import pytest
 
 jax.config.update("jax_enable_x64", True)
 
+collect_ignore = ["core/data/make_pyrtools_goldens.py"]  # needs pyrtools
+
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:

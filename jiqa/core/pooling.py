@@ -46,8 +46,8 @@ def minkowski(values: jax.Array, exponent: float, weights: jax.Array | None = No
     Returns:
         `[..., C]`.
 
-    >>> float(minkowski(jnp.array([3.0, 4.0]).reshape(1, 2, 1), 2)[0] ** 2)
-    12.5
+    >>> print(minkowski(jnp.array([1.0, 7.0]).reshape(1, 2, 1), 2)[0].round(4))
+    5.0
     """
     return safe_power(mean(safe_power(jnp.abs(values), exponent), weights), 1 / exponent)
 
@@ -91,7 +91,7 @@ def standard_deviation(
     Returns:
         `[..., C]`.
 
-    >>> float(standard_deviation(jnp.array([1.0, 3.0]).reshape(1, 2, 1)))
+    >>> float(standard_deviation(jnp.array([1.0, 3.0]).reshape(1, 2, 1))[0])
     1.0
     """
     center = mean(values, weights)[..., None, None, :]

@@ -211,12 +211,12 @@ def test_page_is_replaced_at_once_or_not_at_all(scores, tmp_path, monkeypatch):
     target = tmp_path / "page.html"
     target.write_text("before")
 
-    def fail(self, content):
-        Path.open(self, "wb").write(content[:10])
+    def fail(self, _):
+        assert self.stat().st_size > 1000
         raise OSError("no space left")
 
     with monkeypatch.context() as patched:
-        patched.setattr(Path, "write_bytes", fail)
+        patched.setattr(Path, "replace", fail)
         with pytest.raises(OSError, match="no space left"):
             page.write_page(target, scores)
     assert target.read_text() == "before"

@@ -1,0 +1,35 @@
+"""The package as a whole: it loads lazily, and its README is up to date."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+
+def run(code):
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    ).stdout
+
+
+def test_import_loads_nothing_heavy():
+    heavy = {"jax", "numpy", "pandas", "PIL", "scipy", "matplotlib"}
+    loaded = run("import sys, jiqa; print(' '.join(sys.modules))").split()
+    assert not heavy & set(loaded)
+
+
+def test_first_metric_loads_neither_files_nor_tables():
+    loaded = run("import sys, jiqa; jiqa.ssim; print(' '.join(sys.modules))").split()
+    assert "jax" in loaded
+    assert not {"pandas", "PIL", "matplotlib", "jiqa.images", "jiqa.scoring"} & set(loaded)
+
+
+def test_table_of_metrics_in_the_readme_is_up_to_date():
+    sys.path.insert(0, str(ROOT / "docs"))
+    try:
+        import update_readme
+    finally:
+        sys.path.pop(0)
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert update_readme.updated(text) == text, "run: python docs/update_readme.py"

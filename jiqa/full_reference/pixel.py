@@ -7,6 +7,7 @@ Fisher, "Image quality measures and their performance", IEEE Transactions on Com
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -19,19 +20,18 @@ from jiqa.core.filters import correlate
 from jiqa.core.registry import image_function, metric
 
 INFINITY = float("inf")
-ESKICIOGLU = 'Eskicioglu and Fisher, "Image quality measures and their performance", 1995'
 IMAGE_AXES = (-3, -2, -1)
-JOINT_COLOR = "all channels in one sum; luma= converts first"
 
-
-@metric(
+pixel_metric = partial(
+    metric,
     kind="full_reference",
-    higher_is_better=False,
-    score_range=(0, INFINITY),
-    identical=0,
-    color=JOINT_COLOR,
-    paper=ESKICIOGLU,
+    color="all channels in one sum; luma= converts first",
+    paper='Eskicioglu and Fisher, "Image quality measures and their performance", IEEE '
+    "Transactions on Communications 43(12), 1995",
 )
+
+
+@pixel_metric(higher_is_better=False, score_range=(0, INFINITY), identical=0)
 def mse(
     reference: jax.Array,
     distorted: jax.Array,
@@ -81,14 +81,7 @@ def mse_map(
     return _map(jnp.square, reference, distorted, luma, data_range).mean(-1)
 
 
-@metric(
-    kind="full_reference",
-    higher_is_better=False,
-    score_range=(0, INFINITY),
-    identical=0,
-    color=JOINT_COLOR,
-    paper=ESKICIOGLU,
-)
+@pixel_metric(higher_is_better=False, score_range=(0, INFINITY), identical=0)
 def rmse(
     reference: jax.Array,
     distorted: jax.Array,
@@ -116,14 +109,7 @@ def rmse(
     return safe_sqrt(pooling.mean(squared_error, weights).mean(-1))
 
 
-@metric(
-    kind="full_reference",
-    higher_is_better=False,
-    score_range=(0, INFINITY),
-    identical=0,
-    color=JOINT_COLOR,
-    paper=ESKICIOGLU,
-)
+@pixel_metric(higher_is_better=False, score_range=(0, INFINITY), identical=0)
 def mae(
     reference: jax.Array,
     distorted: jax.Array,
@@ -169,13 +155,10 @@ def mae_map(
     return _map(jnp.abs, reference, distorted, luma, data_range).mean(-1)
 
 
-@metric(
-    kind="full_reference",
+@pixel_metric(
     higher_is_better=True,
     score_range=(-INFINITY, INFINITY),
     identical=INFINITY,
-    color=JOINT_COLOR,
-    paper=ESKICIOGLU,
     protocols={"psnr_y": {"luma": "matlab"}},
     loss_options={"cap": 100.0},
 )
@@ -216,13 +199,10 @@ def psnr(
     return decibel if cap is None else jnp.minimum(decibel, cap)
 
 
-@metric(
-    kind="full_reference",
+@pixel_metric(
     higher_is_better=True,
     score_range=(-INFINITY, INFINITY),
     identical=INFINITY,
-    color=JOINT_COLOR,
-    paper=ESKICIOGLU,
     loss_options={"cap": 100.0},
 )
 def snr(
@@ -258,14 +238,7 @@ def snr(
     return decibel if cap is None else jnp.clip(decibel, -cap, cap)
 
 
-@metric(
-    kind="full_reference",
-    higher_is_better=False,
-    score_range=(0, INFINITY),
-    identical=0,
-    color=JOINT_COLOR,
-    paper=ESKICIOGLU,
-)
+@pixel_metric(higher_is_better=False, score_range=(0, INFINITY), identical=0)
 def lmse(
     reference: jax.Array,
     distorted: jax.Array,
@@ -307,14 +280,7 @@ def lmse(
     )
 
 
-@metric(
-    kind="full_reference",
-    higher_is_better=False,
-    score_range=(0, INFINITY),
-    identical=0,
-    color=JOINT_COLOR,
-    paper=ESKICIOGLU,
-)
+@pixel_metric(higher_is_better=False, score_range=(0, INFINITY), identical=0)
 def nae(
     reference: jax.Array,
     distorted: jax.Array,
@@ -343,14 +309,7 @@ def nae(
     return _ratio(error, jnp.sum(jnp.abs(reference), axis=IMAGE_AXES))
 
 
-@metric(
-    kind="full_reference",
-    higher_is_better=False,
-    score_range=(0, INFINITY),
-    identical=0,
-    color=JOINT_COLOR,
-    paper=ESKICIOGLU,
-)
+@pixel_metric(higher_is_better=False, score_range=(0, INFINITY), identical=0)
 def maximum_difference(
     reference: jax.Array,
     distorted: jax.Array,
@@ -376,14 +335,7 @@ def maximum_difference(
     return jnp.max(error, axis=IMAGE_AXES)
 
 
-@metric(
-    kind="full_reference",
-    higher_is_better=None,
-    score_range=(0, INFINITY),
-    identical=1,
-    color=JOINT_COLOR,
-    paper=ESKICIOGLU,
-)
+@pixel_metric(higher_is_better=None, score_range=(0, INFINITY), identical=1)
 def structural_content(
     reference: jax.Array,
     distorted: jax.Array,
@@ -413,14 +365,7 @@ def structural_content(
     return _ratio(jnp.sum(reference**2, axis=IMAGE_AXES), energy, both_zero=1.0)
 
 
-@metric(
-    kind="full_reference",
-    higher_is_better=None,
-    score_range=(0, INFINITY),
-    identical=1,
-    color=JOINT_COLOR,
-    paper=ESKICIOGLU,
-)
+@pixel_metric(higher_is_better=None, score_range=(0, INFINITY), identical=1)
 def normalized_cross_correlation(
     reference: jax.Array,
     distorted: jax.Array,
@@ -449,14 +394,7 @@ def normalized_cross_correlation(
     return _ratio(product, jnp.sum(reference**2, axis=IMAGE_AXES), both_zero=1.0)
 
 
-@metric(
-    kind="full_reference",
-    higher_is_better=None,
-    score_range=(-INFINITY, INFINITY),
-    identical=0,
-    color=JOINT_COLOR,
-    paper=ESKICIOGLU,
-)
+@pixel_metric(higher_is_better=None, score_range=(-INFINITY, INFINITY), identical=0)
 def average_difference(
     reference: jax.Array,
     distorted: jax.Array,

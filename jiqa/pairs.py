@@ -188,12 +188,13 @@ def read_manifest(path: Path | str) -> list[Pair]:
     if len(empty):
         rows = _listed([str(row + 1) for row in empty])
         raise ValueError(f"{path} has no {' or '.join(given)} in row {rows} (the first row is 1).")
-    files = [[path.parent / name for name in table[column]] for column in given]
-    references = files[0] if len(files) == 2 else [None] * len(table)
-    columns = table.drop(columns=given).to_dict("records")
     return [
-        Pair(reference, distorted, {str(key): value for key, value in row.items()})
-        for reference, distorted, row in zip(references, files[-1], columns, strict=True)
+        Pair(
+            path.parent / row["reference"] if "reference" in given else None,
+            path.parent / row["distorted"],
+            {str(key): value for key, value in row.items() if key not in given},
+        )
+        for row in table.to_dict("records")
     ]
 
 

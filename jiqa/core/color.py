@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jiqa.core.arrays import safe_divide, safe_power
+from jiqa.core.arrays import safe_divide, safe_power, to_float
 
 LUMA_PRESETS = {
     "matlab": "MATLAB's rgb2gray of integer images: rounded to whole levels, half up",
@@ -128,7 +128,7 @@ def apply_luma(
         data_range: The range of both.
 
     Returns:
-        Reference and distorted, each `[..., H, W, 1]`, or `[..., H, W, C]` for None.
+        Reference and distorted, each `[..., H, W, 1]` and floating, or for None as they are.
 
     Raises:
         ValueError: As in `luma`.
@@ -141,8 +141,8 @@ def apply_luma(
     if preset is None:
         return reference, distorted
     return (
-        luma(reference, preset, data_range=data_range),
-        luma(distorted, preset, data_range=data_range),
+        luma(to_float(reference), preset, data_range=data_range),
+        luma(to_float(distorted), preset, data_range=data_range),
     )
 
 

@@ -12,7 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jiqa.core.arrays import safe_sqrt
+from jiqa.core.arrays import safe_sqrt, to_float
+from jiqa.kernels.separable import separable
 
 Border = Literal["valid", "zero", "symmetric", "reflect", "replicate", "circular"]
 
@@ -94,9 +95,8 @@ def correlate_separable(
      [6.5 7.5 8.5]]
     """
     columns = rows if columns is None else columns
-    images = pad(images, len(rows), len(columns), border)
-    images = _correlate_axis(images, rows, images.ndim - 3, stride)
-    return _correlate_axis(images, columns, images.ndim - 2, stride)
+    images = pad(to_float(images), len(rows), len(columns), border, stride=stride)
+    return separable(images, rows.tolist(), columns.tolist(), stride=stride)
 
 
 def correlate(
@@ -134,7 +134,9 @@ def correlate(
     return jnp.moveaxis(result.reshape(*batch, channels, *result.shape[-2:]), -3, -1)
 
 
-def pad(images: jax.Array, height: int, width: int, border: Border) -> jax.Array:
+def pad(
+    images: jax.Array, height: int, width: int, border: Border, *, stride: int = 1
+) -> jax.Array:
     """Extends images so that a valid correlation with a `height` x `width` window keeps their size.
 
     Args:
@@ -142,15 +144,20 @@ def pad(images: jax.Array, height: int, width: int, border: Border) -> jax.Array
         height: Window size along H.
         width: Window size along W.
         border: As in `correlate_separable`; "valid" extends nothing.
+        stride: Where only every `stride`-th result is wanted, the end of the images is extended
+            no further than those need.
 
     Returns:
-        `[..., H + height - 1, W + width - 1, C]`, or the images for "valid".
+        `[..., H + height - 1, W + width - 1, C]`, or less where a stride allows it; the images
+        for "valid".
 
     Raises:
         ValueError: The border is unknown, or is "valid" and the window larger than the image.
 
     >>> pad(jnp.ones((4, 4, 1)), 2, 3, "zero").shape
     (5, 6, 1)
+    >>> pad(jnp.ones((4, 5, 1)), 2, 2, "zero", stride=2).shape
+    (4, 6, 1)
     """
     if border == "valid":
         check_window_fits(images.shape, height, width)
@@ -158,8 +165,9 @@ def pad(images: jax.Array, height: int, width: int, border: Border) -> jax.Array
     if border not in PAD_MODES:
         raise ValueError(f"border={border!r} is unknown; use one of valid, {', '.join(PAD_MODES)}.")
     widths = [(0, 0)] * images.ndim
-    widths[-3] = ((height - 1) // 2, height // 2)
-    widths[-2] = ((width - 1) // 2, width // 2)
+    for axis, taps in ((-3, height), (-2, width)):
+        unused = (images.shape[axis] - 1) % stride
+        widths[axis] = ((taps - 1) // 2, max(0, taps // 2 - unused))
     return jnp.pad(images, widths, mode=PAD_MODES[border])
 
 
@@ -175,16 +183,6 @@ def check_window_fits(shape: tuple[int, ...], height: int, width: int) -> None:
             f"images are {shape[-3]} x {shape[-2]} pixels, smaller than the {height} x {width} "
             "window; use larger images."
         )
-
-
-def _correlate_axis(images: jax.Array, window: np.ndarray, axis: int, stride: int) -> jax.Array:
-    """Valid correlation along one axis as a sum of shifted images, which XLA fuses."""
-    reach = images.shape[axis] - len(window)
-    shifted = (
-        weight * jax.lax.slice_in_dim(images, tap, tap + reach + 1, stride, axis)
-        for tap, weight in enumerate(window.tolist())
-    )
-    return sum(shifted, start=jnp.zeros((), images.dtype))
 
 
 def downsample_box(images: jax.Array, factor: int) -> jax.Array:

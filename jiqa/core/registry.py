@@ -96,6 +96,7 @@ def metric(
     paper: str,
     color: str = "channels alike, averaged; luma= converts first",
     differentiable: bool = True,
+    reads_any_dtype: bool = False,
     protocols: Mapping[str, Mapping[str, Any]] | None = None,
     loss_options: Mapping[str, Any] | None = None,
 ) -> Callable[[Callable[..., jax.Array]], Callable[..., jax.Array]]:
@@ -113,6 +114,7 @@ def metric(
         paper: Authors, title, year.
         color: What the metric does with colour, in a few words.
         differentiable: Whether the gradient is meaningful.
+        reads_any_dtype: Whether the function takes integers and half precision as they come.
         protocols: Further names, each with the options it fixes.
         loss_options: Options that keep the metric finite as a loss.
 
@@ -131,7 +133,7 @@ def metric(
     lowest, highest = score_range
 
     def decorate(function: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
-        wrapper = image_function(function)
+        wrapper = image_function(reads_any_dtype=reads_any_dtype)(function)
         for name, options in {function.__name__: {}, **(protocols or {})}.items():
             _METRICS[name] = Metric(
                 name=name,
@@ -151,16 +153,19 @@ def metric(
     return decorate
 
 
-def image_function(function: Callable[..., T]) -> Callable[..., T]:
+def image_function(
+    function: Callable[..., T] | None = None, *, reads_any_dtype: bool = False
+) -> Callable[..., Any]:
     """Gives a function of images the checks, the conversion and the compilation of a metric.
 
     Used by itself for what is not a score, such as the map of a metric.
 
     Args:
         function: Takes one or two images by position, `data_range` and other options by keyword.
+        reads_any_dtype: Whether the function takes integers and half precision as they come.
 
     Returns:
-        A function of the same signature; see `metric`.
+        A function of the same signature, see `metric`; without `function`, the decorator.
 
     >>> @image_function
     ... def height(image, *, data_range=1.0):
@@ -169,6 +174,9 @@ def image_function(function: Callable[..., T]) -> Callable[..., T]:
     4
     >>> _ = _FUNCTIONS.pop("height")
     """
+    if function is None:
+        return functools.partial(image_function, reads_any_dtype=reads_any_dtype)
+    convert = jnp.asarray if reads_any_dtype else arrays.to_float
     parameters = inspect.signature(function).parameters
     images = [p.name for p in parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
     options = [p.name for p in parameters.values() if p.kind is p.KEYWORD_ONLY]
@@ -196,7 +204,7 @@ def image_function(function: Callable[..., T]) -> Callable[..., T]:
         if kwargs.get("weights") is not None:
             kwargs["weights"] = arrays.check_weights(name, kwargs["weights"], first.shape)
         kwargs |= {key: tuple(v) for key, v in kwargs.items() if isinstance(v, list)}
-        return compiled(*(arrays.to_float(image) for image in given.values()), **kwargs)
+        return compiled(*(convert(image) for image in given.values()), **kwargs)
 
     _FUNCTIONS[name] = wrapper
     return wrapper

@@ -19,7 +19,8 @@ from jiqa.core.pyramids import laplacian_pyramid
 from jiqa.core.registry import metric
 from jiqa.core.statistics import window_moments
 from jiqa.full_reference.ms_ssim import SCALE_WEIGHTS, check_scales
-from jiqa.full_reference.ssim import similarity
+from jiqa.full_reference.ssim import make_similarity
+from jiqa.kernels.ssim_statistics import comparison_map
 
 PAPER = 'Wang and Li, "Information content weighting for perceptual image quality assessment", '
 PAPER += "IEEE TIP 20(5), 2011"
@@ -83,26 +84,24 @@ def iw_ssim(
     reference, distorted = apply_luma(luma, reference, distorted, data_range=data_range)
     bands_x = laplacian_pyramid(reference * (255 / data_range), scales)
     bands_y = laplacian_pyramid(distorted * (255 / data_range), scales)
-    window = gaussian_window(window_size, sigma)
-    constants = ((k1 * 255) ** 2, (k2 * 255) ** 2)
+    comparison = make_similarity(gaussian_window(window_size, sigma), k1, k2, 255.0)
     score = jnp.ones((), reference.dtype)
     for scale, (x, y) in enumerate(zip(bands_x, bands_y, strict=True)):
-        luminance, contrast_structure = similarity(x, y, window, constants=constants)
-        information = jnp.ones_like(contrast_structure)
-        if scale == scales - 1:
-            contrast_structure = luminance * contrast_structure
-        else:
+        coarsest = scale == scales - 1
+        quality = comparison_map(x, y, comparison, luminance=coarsest)
+        information = jnp.ones_like(quality)
+        if not coarsest:
             # The authors give the coarsest band with information no parent.
             parent = bands_x[scale + 1] if scale < scales - 2 else None
             border = (window_size - NEIGHBOURHOOD) // 2
             information = information_content(x, y, parent)
             information = information[..., border:-border, border:-border, :]
         if weights is not None:
-            fitted = pooling.fit_weights(weights, 1, *contrast_structure.shape[-3:-1])
+            fitted = pooling.fit_weights(weights, 1, *quality.shape[-3:-1])
             information = information * fitted[..., None]
             weights = downsample_box(weights[..., None], 2)[..., 0]
         score = score * safe_power(
-            _pool(contrast_structure, information), scale_weights[scale] / sum(scale_weights)
+            _pool(quality, information), scale_weights[scale] / sum(scale_weights)
         )
     return score.mean(-1)
 

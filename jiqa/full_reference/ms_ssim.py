@@ -15,7 +15,8 @@ from jiqa.core.arrays import safe_power
 from jiqa.core.color import apply_luma
 from jiqa.core.filters import downsample_box
 from jiqa.core.registry import metric
-from jiqa.full_reference.ssim import make_window, similarity
+from jiqa.full_reference.ssim import make_similarity, make_window
+from jiqa.kernels.ssim_statistics import compute_dtype, ssim_statistics
 
 PAPER = 'Wang, Simoncelli and Bovik, "Multiscale structural similarity for image quality '
 PAPER += 'assessment", Asilomar 2003'
@@ -30,6 +31,7 @@ SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
     score_range=(0, 1),
     identical=1,
     paper=PAPER,
+    reads_any_dtype=True,
     protocols={"ms_ssim_y": {"luma": "matlab"}},
 )
 def ms_ssim(
@@ -45,6 +47,7 @@ def ms_ssim(
     k1: float = 0.01,
     k2: float = 0.03,
     weights: jax.Array | None = None,
+    implementation: str | None = None,
 ) -> jax.Array:
     """Structural similarity over several scales.
 
@@ -66,6 +69,7 @@ def ms_ssim(
         k1: First constant of SSIM.
         k2: Second constant of SSIM.
         weights: Pooling weights `[..., H, W]`, or None; reduced with the images.
+        implementation: As in `jiqa.ssim`.
 
     Returns:
         `[...]` from 0 to 1, 1 for equal images.
@@ -80,15 +84,19 @@ def ms_ssim(
     """
     check_scales("ms_ssim", reference.shape, len(scale_weights), window_size)
     reference, distorted = apply_luma(luma, reference, distorted, data_range=data_range)
-    taps = make_window(window, window_size, sigma)
-    constants = ((k1 * data_range) ** 2, (k2 * data_range) ** 2)
-    score = jnp.ones((), reference.dtype)
+    comparison = make_similarity(make_window(window, window_size, sigma), k1, k2, data_range)
+    score = jnp.ones((), compute_dtype(reference.dtype))
     for scale, exponent in enumerate(scale_weights):
-        luminance, contrast_structure = similarity(reference, distorted, taps, constants=constants)
-        if scale == len(scale_weights) - 1:
-            contrast_structure = luminance * contrast_structure
-        size = contrast_structure.shape[-3:-1]
-        pooled = pooling.mean(contrast_structure, pooling.fit_weights(weights, 1, *size))
+        size = (reference.shape[-3] - window_size + 1, reference.shape[-2] - window_size + 1)
+        statistics = ssim_statistics(
+            reference,
+            distorted,
+            comparison,
+            weights=pooling.fit_weights(weights, 1, *size),
+            implementation=implementation,
+        )
+        coarsest = scale == len(scale_weights) - 1
+        pooled = statistics.ssim if coarsest else statistics.contrast_structure
         score = score * safe_power(pooled, exponent)
         reference, distorted = downsample_box(reference, 2), downsample_box(distorted, 2)
         if weights is not None:

@@ -13,16 +13,18 @@ import jax.numpy as jnp
 import numpy as np
 
 from jiqa.core import pooling
-from jiqa.core.arrays import safe_sqrt
+from jiqa.core.arrays import safe_sqrt, to_float
 from jiqa.core.color import apply_luma
 from jiqa.core.filters import (
     Border,
     correlate_separable,
     downsample_box,
     gaussian_window,
+    pad,
     uniform_window,
 )
 from jiqa.core.registry import image_function, metric
+from jiqa.kernels.ssim_statistics import Similarity, comparison_map, ssim_statistics
 
 PAPER = 'Wang, Bovik, Sheikh and Simoncelli, "Image quality assessment: from error visibility to '
 PAPER += 'structural similarity", IEEE TIP 13(4), 2004'
@@ -42,6 +44,7 @@ class Factors(NamedTuple):
     score_range=(-1, 1),
     identical=1,
     paper=PAPER,
+    reads_any_dtype=True,
     protocols={
         "ssim_y": {"luma": "matlab"},
         "ssim_y_downsampled": {"luma": "matlab", "downsample": True},
@@ -62,6 +65,7 @@ def ssim(
     k1: float = 0.01,
     k2: float = 0.03,
     weights: jax.Array | None = None,
+    implementation: str | None = None,
 ) -> jax.Array:
     """Structural similarity of local luminance, contrast and structure.
 
@@ -81,12 +85,14 @@ def ssim(
         k1: First constant of the paper.
         k2: Second constant of the paper.
         weights: Pooling weights `[..., H, W]`, or None.
+        implementation: A kernel of `jiqa.kernels.forms.FORMS`, or None for the platform's best.
 
     Returns:
         `[...]` from -1 to 1, 1 for equal images.
 
     Raises:
-        ValueError: The image is smaller than the window, or an unknown window or border.
+        ValueError: The image is smaller than the window, or an unknown window, border or
+            implementation.
 
     >>> image = jnp.linspace(0, 1, 16 * 16).reshape(16, 16, 1)
     >>> print(ssim(image, image).round(6))
@@ -94,22 +100,21 @@ def ssim(
     >>> bool(ssim(image, image, window_size=7) > ssim(image, image**2, window_size=7))
     True
     """
-    reference, distorted = apply_luma(luma, reference, distorted, data_range=data_range)
+    taps = make_window(window, window_size, sigma)
+    comparison = make_similarity(taps, k1, k2, data_range, sample_covariance)
     factor = downsampling_factor(reference.shape) if downsample else 1
-    luminance, contrast_structure = similarity(
-        downsample_box(reference, factor),
-        downsample_box(distorted, factor),
-        make_window(window, window_size, sigma),
-        constants=((k1 * data_range) ** 2, (k2 * data_range) ** 2),
-        border=border,
-        sample_covariance=sample_covariance,
+    reference, distorted = _prepare(
+        reference, distorted, taps, data_range=data_range, luma=luma, factor=factor, border=border
     )
-    similarity_map = luminance * contrast_structure
-    weights = pooling.fit_weights(weights, factor, *similarity_map.shape[-3:-1])
-    return pooling.mean(similarity_map, weights).mean(-1)
+    size = (reference.shape[-3] - len(taps) + 1, reference.shape[-2] - len(taps) + 1)
+    weights = pooling.fit_weights(weights, factor, *size)
+    statistics = ssim_statistics(
+        reference, distorted, comparison, weights=weights, implementation=implementation
+    )
+    return statistics.ssim.mean(-1)
 
 
-@image_function
+@image_function(reads_any_dtype=True)
 def ssim_map(
     reference: jax.Array,
     distorted: jax.Array,
@@ -124,6 +129,7 @@ def ssim_map(
     sample_covariance: bool = False,
     k1: float = 0.01,
     k2: float = 0.03,
+    implementation: str | None = None,
 ) -> jax.Array:
     """The map whose mean is `ssim`, averaged over channels; arguments as there.
 
@@ -134,17 +140,13 @@ def ssim_map(
     >>> ssim_map(jnp.zeros((16, 20, 3)), jnp.ones((16, 20, 3))).shape
     (6, 10)
     """
-    reference, distorted = apply_luma(luma, reference, distorted, data_range=data_range)
+    taps = make_window(window, window_size, sigma)
+    comparison = make_similarity(taps, k1, k2, data_range, sample_covariance)
     factor = downsampling_factor(reference.shape) if downsample else 1
-    luminance, contrast_structure = similarity(
-        downsample_box(reference, factor),
-        downsample_box(distorted, factor),
-        make_window(window, window_size, sigma),
-        constants=((k1 * data_range) ** 2, (k2 * data_range) ** 2),
-        border=border,
-        sample_covariance=sample_covariance,
+    reference, distorted = _prepare(
+        reference, distorted, taps, data_range=data_range, luma=luma, factor=factor, border=border
     )
-    return jnp.mean(luminance * contrast_structure, axis=-1)
+    return comparison_map(reference, distorted, comparison, implementation=implementation).mean(-1)
 
 
 @image_function
@@ -182,76 +184,51 @@ def ssim_factors(
     reference, distorted = apply_luma(luma, reference, distorted, data_range=data_range)
     window = gaussian_window(window_size, sigma)
     c1, c2 = (k1 * data_range) ** 2, (k2 * data_range) ** 2
-    mean_x, mean_y, variances, covariance = local_statistics(reference, distorted, window)
-    variance_x = correlate_separable(reference**2, window) - mean_x**2
-    deviation_x = safe_sqrt(variance_x)
-    deviation_y = safe_sqrt(variances - variance_x)
+    x, y = to_float(reference), to_float(distorted)
+    moments = correlate_separable(jnp.stack([x, y, x**2, y**2, x * y]), window)
+    mean_x, mean_y, square_x, square_y, product = moments
+    variance_x, variance_y = square_x - mean_x**2, square_y - mean_y**2
+    deviations = safe_sqrt(variance_x) * safe_sqrt(variance_y)
     return Factors(
         luminance=(2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1),
-        contrast=(2 * deviation_x * deviation_y + c2) / (variances + c2),
-        structure=(covariance + c2 / 2) / (deviation_x * deviation_y + c2 / 2),
+        contrast=(2 * deviations + c2) / (variance_x + variance_y + c2),
+        structure=(product - mean_x * mean_y + c2 / 2) / (deviations + c2 / 2),
     )
 
 
-def similarity(
+def _prepare(
     reference: jax.Array,
     distorted: jax.Array,
-    window: np.ndarray,
+    taps: np.ndarray,
     *,
-    constants: tuple[float, float],
-    border: Border = "valid",
-    sample_covariance: bool = False,
+    data_range: float,
+    luma: str | None,
+    factor: int,
+    border: Border,
 ) -> tuple[jax.Array, jax.Array]:
-    """The luminance map and the contrast-structure map, whose product is SSIM.
+    """Luma, reduction and border, so that what is left is a valid window over both images."""
+    pair = apply_luma(luma, reference, distorted, data_range=data_range)
+    reference, distorted = (
+        pad(downsample_box(image, factor), len(taps), len(taps), border) for image in pair
+    )
+    return reference, distorted
 
-    Args:
-        reference: `[..., H, W, C]`, floating.
-        distorted: The same shape.
-        window: One-dimensional window with unit sum, applied along both axes.
-        constants: C1 and C2, in the images' squared units.
-        border: As in `ssim`.
-        sample_covariance: As in `ssim`.
 
-    Returns:
-        Two maps `[..., H', W', C]`.
+def make_similarity(
+    window: np.ndarray, k1: float, k2: float, data_range: float, sample_covariance: bool = False
+) -> Similarity:
+    """What the kernels compute at every position.
 
-    >>> image = jnp.ones((8, 8, 1))
-    >>> luminance, _ = similarity(image, 2 * image, uniform_window(8), constants=(0.0, 1.0))
-    >>> print(luminance[0, 0, 0].round(4))
-    0.8
+    >>> make_similarity(uniform_window(2), 0.01, 0.03, 100.0)
+    Similarity(window=(0.5, 0.5), c1=1.0, c2=9.0, covariance_scale=1.0)
     """
-    c1, c2 = constants
-    mean_x, mean_y, variances, covariance = local_statistics(reference, distorted, window, border)
-    if sample_covariance:
-        count = len(window) ** 2
-        variances, covariance = (m * count / (count - 1) for m in (variances, covariance))
-    luminance = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
-    return luminance, (2 * covariance + c2) / (variances + c2)
-
-
-def local_statistics(
-    reference: jax.Array, distorted: jax.Array, window: np.ndarray, border: Border = "valid"
-) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
-    """Windowed means, sum of variances and covariance: four moments suffice for SSIM.
-
-    Args:
-        reference: `[..., H, W, C]`, floating.
-        distorted: The same shape.
-        window: One-dimensional window with unit sum, applied along both axes.
-        border: As in `ssim`.
-
-    Returns:
-        Mean of the reference, mean of the distorted image, sum of their variances, covariance;
-        each `[..., H', W', C]`.
-
-    >>> [m.shape for m in local_statistics(jnp.ones((9, 9, 1)), jnp.ones((9, 9, 1)), np.ones(2))]
-    [(8, 8, 1), (8, 8, 1), (8, 8, 1), (8, 8, 1)]
-    """
-    powers = jnp.stack([reference, distorted, reference**2 + distorted**2, reference * distorted])
-    mean_x, mean_y, mean_power, mean_product = correlate_separable(powers, window, border=border)
-    # In this order of operations equal images score exactly 1.
-    variances = mean_power - (mean_x**2 + mean_y**2)
-    return mean_x, mean_y, variances, mean_product - mean_x * mean_y
+    count = len(window) ** 2
+    return Similarity(
+        window=tuple(window.tolist()),
+        c1=(k1 * data_range) ** 2,
+        c2=(k2 * data_range) ** 2,
+        covariance_scale=count / (count - 1) if sample_covariance else 1.0,
+    )
 
 
 def make_window(window: str, window_size: int, sigma: float) -> np.ndarray:

@@ -1,0 +1,221 @@
+"""Mean SSIM and mean contrast-structure of two images in one pass, with their gradients.
+
+The derivative of a mean is one fused kernel that computes the mean and its gradient together, so
+that nothing but the gradient itself is kept between the passes. Further derivatives are those of
+the map, composed from separable correlations.
+"""
+
+import functools
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.interpreters import ad
+
+from jiqa.kernels.forms import check_implementation, make_primitive, vary_alike
+from jiqa.kernels.separable import separable
+from jiqa.kernels.ssim_statistics.similarity import (
+    Moments,
+    Similarity,
+    compare,
+    compute_dtype,
+    powers,
+)
+
+_sums = make_primitive(__name__, "sums")
+_gradient = make_primitive(__name__, "gradient")
+_comparison_map = make_primitive(__name__, "comparison_map")
+
+
+class Statistics(NamedTuple):
+    """Means over the positions of the window, each `[..., C]`."""
+
+    ssim: jax.Array
+    contrast_structure: jax.Array
+
+
+def ssim_statistics(
+    reference: jax.Array,
+    distorted: jax.Array,
+    similarity: Similarity,
+    *,
+    weights: jax.Array | None = None,
+    implementation: str | None = None,
+) -> Statistics:
+    """Mean SSIM and mean contrast-structure of each image and channel.
+
+    What is not used of the result is not computed, in the gradient neither.
+
+    Args:
+        reference: `[..., H, W, C]` of float16, bfloat16, float32, float64, uint8 or uint16.
+        distorted: The same shape and dtype.
+        similarity: Window and constants; those of integers are in the integers' units.
+        weights: `[..., H', W']`, positions of the window weighted in the mean, or None.
+        implementation: A name from `jiqa.kernels.forms.FORMS`, or None for the platform's best.
+
+    Returns:
+        Two arrays `[..., C]`, float64 for float64 and float32 for all else.
+
+    Raises:
+        ValueError: Unknown implementation.
+
+    >>> image = jnp.linspace(0, 1, 12 * 12).reshape(12, 12, 1)
+    >>> statistics = ssim_statistics(image, image, Similarity((0.5, 0.5), 1e-4, 9e-4))
+    >>> print(statistics.ssim, statistics.contrast_structure)
+    [1.] [1.]
+    """
+    operands = _fold(reference, distorted)
+    parameters = {"similarity": similarity, "implementation": implementation}
+    batch, channels = reference.shape[:-3], reference.shape[-1]
+    taps = len(similarity.window) - 1
+    height, width = reference.shape[-3] - taps, reference.shape[-2] - taps
+    check_implementation(implementation)
+    if weights is None:
+        means = [total / (height * width) for total in _sums.bind(*operands, **parameters)]
+    else:
+        weights = weights.astype(compute_dtype(reference.dtype))
+        spread = jnp.broadcast_to(weights[..., None], (*batch, height, width, channels))
+        spread = spread.reshape(-1, height, width, channels)
+        totals = _sums.bind(*vary_alike(*operands, spread), **parameters)
+        share = jnp.sum(weights, (-2, -1)).reshape(-1, 1)
+        means = [total / share for total in totals]
+    return Statistics(*(mean.reshape(*batch, channels) for mean in means))
+
+
+def comparison_map(
+    reference: jax.Array,
+    distorted: jax.Array,
+    similarity: Similarity,
+    *,
+    luminance: bool = True,
+    implementation: str | None = None,
+) -> jax.Array:
+    """The map whose mean `ssim_statistics` gives.
+
+    Args:
+        reference: As in `ssim_statistics`.
+        distorted: As in `ssim_statistics`.
+        similarity: As in `ssim_statistics`.
+        luminance: Whether the map is SSIM, or contrast-structure alone.
+        implementation: As in `ssim_statistics`.
+
+    Returns:
+        `[..., H', W', C]`, `H' = H - len(window) + 1` and W' likewise.
+
+    Raises:
+        ValueError: Unknown implementation.
+
+    >>> image = jnp.ones((5, 6, 3))
+    >>> comparison_map(image, image, Similarity((0.5, 0.5), 1e-4, 9e-4)).shape
+    (4, 5, 3)
+    """
+    check_implementation(implementation)
+    (result,) = _comparison_map.bind(
+        *_fold(reference, distorted),
+        similarity=similarity,
+        luminance=luminance,
+        implementation=implementation,
+    )
+    return result.reshape(*reference.shape[:-3], *result.shape[1:])
+
+
+def _fold(*images: jax.Array) -> list[jax.Array]:
+    return vary_alike(*(image.reshape(-1, *image.shape[-3:]) for image in images))
+
+
+Operands = Sequence[jax.Array]
+
+
+def _composed_map(
+    *images: jax.Array, similarity: Similarity, luminance: bool, implementation: str | None
+) -> jax.Array:
+    """The comparison map from separable correlations, differentiable to any order."""
+    x, y = (image.astype(compute_dtype(image.dtype)) for image in images)
+    window = similarity.window
+    stacked = jnp.stack(powers(x, y))
+    moments = Moments(*separable(stacked, window, window, implementation=implementation))
+    ratio, contrast_structure = compare(moments, similarity)
+    return ratio * contrast_structure if luminance else contrast_structure
+
+
+def _composed_gradient(
+    *operands: jax.Array, wrt: tuple[bool, bool], **parameters: Any
+) -> list[jax.Array]:
+    """As the `gradient` of every form, composed from separable correlations."""
+    images, weights = operands[:2], operands[2:]
+
+    def total(*images: jax.Array) -> jax.Array:
+        return jnp.sum(math.prod(weights, start=_composed_map(*images, **parameters)), (1, 2))
+
+    dtype = compute_dtype(images[0].dtype)
+    value, transpose = jax.vjp(total, *(image.astype(dtype) for image in images))
+    gradients = transpose(jnp.ones_like(value))
+    return [value, *(each for each, asked in zip(gradients, wrt, strict=True) if asked)]
+
+
+def _moves(tangent: Any) -> bool:
+    return not isinstance(tangent, ad.Zero)
+
+
+def _differentiate_sums(
+    primals: Operands, tangents: Operands, **parameters: Any
+) -> tuple[list[jax.Array], list[jax.Array]]:
+    """Both sums and their changes; a compiler drops the one that is not used."""
+    both = [
+        _differentiate_sum(primals, tangents, luminance=luminance, **parameters)
+        for luminance in (True, False)
+    ]
+    values, changes = zip(*both, strict=True)
+    return list(values), list(changes)
+
+
+def _differentiate_sum(
+    primals: Operands, tangents: Operands, **parameters: Any
+) -> tuple[jax.Array, jax.Array]:
+    """One sum and its change: the inner product of its gradient with the tangents."""
+    wrt = tuple(map(_moves, tangents[:2]))
+    value, *gradients = _gradient.bind(*primals, wrt=wrt, **parameters)
+    change = jnp.zeros_like(value)
+    for gradient, tangent in zip(gradients, filter(_moves, tangents[:2]), strict=True):
+        change += jnp.sum(gradient * tangent.astype(gradient.dtype), (1, 2))
+    for tangent in filter(_moves, tangents[2:]):
+        (comparison,) = _comparison_map.bind(*primals[:2], **parameters)
+        change += jnp.sum(comparison * tangent, (1, 2))
+    return value, change
+
+
+def _differentiate_map(
+    primals: Operands, tangents: Operands, **parameters: Any
+) -> tuple[list[jax.Array], list[jax.Array]]:
+    value = _comparison_map.bind(*primals, **parameters)
+    change = _push_forward(functools.partial(_composed_map, **parameters), primals, tangents)
+    return value, [change]
+
+
+def _differentiate_gradient(
+    primals: Operands, tangents: Operands, **parameters: Any
+) -> tuple[list[jax.Array], list[jax.Array]]:
+    values = _gradient.bind(*primals, **parameters)
+    changes = _push_forward(functools.partial(_composed_gradient, **parameters), primals, tangents)
+    return values, changes
+
+
+def _push_forward(function: Callable[..., Any], primals: Operands, tangents: Operands) -> Any:
+    """The change of a function of the primals along those tangents that are not zero."""
+    moving = [place for place, tangent in enumerate(tangents) if _moves(tangent)]
+
+    def restricted(*values: jax.Array) -> Any:
+        operands = list(primals)
+        for place, value in zip(moving, values, strict=True):
+            operands[place] = value
+        return function(*operands)
+
+    values, along = ([each[place] for place in moving] for each in (primals, tangents))
+    return jax.jvp(restricted, values, along)[1]
+
+
+ad.primitive_jvps[_sums] = _differentiate_sums
+ad.primitive_jvps[_comparison_map] = _differentiate_map
+ad.primitive_jvps[_gradient] = _differentiate_gradient

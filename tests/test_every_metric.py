@@ -12,7 +12,7 @@ import jiqa
 METRICS = [name for name in jiqa.list_metrics() if not jiqa.load(name).options]
 DIFFERENTIABLE = [name for name in METRICS if jiqa.load(name).differentiable]
 # Multi-scale metrics run on small images by a smaller window.
-SMALL = {"ms_ssim": {"window_size": 3}, "iw_ssim": {"window_size": 5}}
+SMALL = {"gmsd": {"luma": "bt601"}, "ms_ssim": {"window_size": 3}, "iw_ssim": {"window_size": 5}}
 SIDE = {"cw_ssim": 56, "iw_ssim": 80, "ms_ssim": 48, "ssim": 32}
 
 
@@ -175,8 +175,9 @@ def test_half_precision_is_computed_in_single(name, rng):
 def test_gray_images_and_luma(name, luma, rng):
     reference, distorted = random_pair(name, rng)
     metric = jiqa.load(name)
-    assert jnp.isfinite(metric(reference, distorted, luma=luma, **options(name)))
-    gray = metric(reference[..., :1], distorted[..., :1], luma=luma, **options(name))
+    given = {**options(name), "luma": luma}
+    assert jnp.isfinite(metric(reference, distorted, **given))
+    gray = metric(reference[..., :1], distorted[..., :1], **given)
     plain = metric(reference[..., :1], distorted[..., :1], **options(name))
     assert_allclose(gray, plain, rtol=1e-12)
 
@@ -235,7 +236,7 @@ def test_images_smaller_than_the_window_are_a_clear_error(name):
         jiqa.load(name)(small, small)
 
 
-WEIGHTED = ["mse", "mae", "rmse", "psnr", "ssim", "uqi", "ms_ssim", "iw_ssim", "cw_ssim"]
+WEIGHTED = ["mse", "mae", "rmse", "psnr", "ssim", "uqi", "ms_ssim", "iw_ssim", "cw_ssim", "gmsd"]
 
 
 @pytest.mark.parametrize("name", WEIGHTED)

@@ -67,6 +67,7 @@ GOLDENS = [
     # Float32 windows in the peer.
     Golden("ms_ssim", {}, "ms_ssim_rgb", "piqa", rtol=5e-6),
     Golden("iw_ssim", MATLAB, "iw_ssim", "AUTHOR(octave) iwssim.m"),
+    Golden("gmsd", {}, "gmsd", "AUTHOR(octave) GMSD.m"),
     Golden("mse", {}, "mse", "numpy_255"),
     Golden("mae", {}, "mae", "numpy_255"),
     Golden("rmse", {}, "rmse", "sewar_255"),
@@ -166,9 +167,21 @@ def test_eager_jit_vmap_and_devices_agree(golden):
 
 
 OFFICIAL = {  # official values on TID2013, to the digits in which they are printed
-    "i03_11_5": {"psnr": 21.11, "ssim_y": 0.6993, "cw_ssim_y": 0.2763},
-    "i04_18_5": {"psnr": 20.99, "ssim_y": 0.9978, "cw_ssim_y": 0.9996, "ms_ssim_y": 0.9996},
-    "i06_18_3": {"psnr": 27.01, "ssim_y": 0.9989, "cw_ssim_y": 1.0000, "ms_ssim_y": 0.9998},
+    "i03_11_5": {"psnr": 21.11, "ssim_y": 0.6993, "cw_ssim_y": 0.2763, "gmsd": 0.22035},
+    "i04_18_5": {
+        "psnr": 20.99,
+        "ssim_y": 0.9978,
+        "cw_ssim_y": 0.9996,
+        "ms_ssim_y": 0.9996,
+        "gmsd": 0.00052,
+    },
+    "i06_18_3": {
+        "psnr": 27.01,
+        "ssim_y": 0.9989,
+        "cw_ssim_y": 1.0000,
+        "ms_ssim_y": 0.9998,
+        "gmsd": 0.00045,
+    },
 }
 
 
@@ -184,6 +197,6 @@ def test_official_values_on_tid2013(shared_data, name):
     distorted = jiqa.images.read_image(folder / "dist" / f"{name}.png")
     images = reference.astype(float), distorted.astype(float)
     for metric, value in OFFICIAL[name].items():
-        digits = 2 if metric == "psnr" else 4
+        digits = {"psnr": 2, "gmsd": 5}.get(metric, 4)
         score = float(getattr(jiqa, metric)(*images, data_range=255))
         assert round(score, digits) == value, metric

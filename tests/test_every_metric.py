@@ -1,5 +1,7 @@
 """What every registered metric owes: finite gradients, right gradients, batches, clear errors."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -180,6 +182,15 @@ def test_gray_images_and_luma(name, luma, rng):
     gray = metric(reference[..., :1], distorted[..., :1], **given)
     plain = metric(reference[..., :1], distorted[..., :1], **options(name))
     assert_allclose(gray, plain, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_a_constant_image_inside_a_traced_function_is_checked_too(name, rng):
+    reference, distorted = random_pair(name, rng)
+    metric = functools.partial(jiqa.load(name), jnp.asarray(reference), **options(name))
+    assert_allclose(jax.jit(metric)(distorted), metric(distorted), rtol=1e-9)
+    with pytest.raises(ValueError, match="data_range"):
+        jax.jit(functools.partial(jiqa.load(name), jnp.asarray(reference) * 200))(distorted)
 
 
 BAD = {

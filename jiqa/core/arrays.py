@@ -204,7 +204,10 @@ def check_values(metric: str, name: str, image: AnyArray, data_range: float) -> 
     """
     if str(image.dtype) in INTEGER_RANGES or not is_concrete(image):
         return
-    lowest, highest = (float(value) for value in _extremes(image))
+    with jax.ensure_compile_time_eval():  # a constant inside a function that is being traced
+        lowest, highest = (float(value) for value in _extremes(image))
+        check_scale = data_range >= 255 and highest <= 1
+        fractions = check_scale and bool(jnp.any(jnp.asarray(image) % 1 != 0))
     if not (np.isfinite(lowest) and np.isfinite(highest)):
         raise ValueError(f"{metric}: `{name}` holds NaN or infinite values; images are finite.")
     found = f"{metric}: `{name}` has values from {lowest:g} to {highest:g} but "
@@ -216,7 +219,7 @@ def check_values(metric: str, name: str, image: AnyArray, data_range: float) -> 
         )
     if lowest < -0.5 * data_range:
         raise ValueError(f"{found}images start at 0: map [-1, 1] to [0, 1] by (x + 1) / 2.")
-    if data_range >= 255 and highest <= 1 and bool(jnp.any(jnp.asarray(image) % 1 != 0)):
+    if fractions:
         raise ValueError(f"{found}for values up to 1 leave data_range out.")
 
 
@@ -267,6 +270,9 @@ def check_weights(metric: str, weights: AnyArray, shape: tuple[int, ...]) -> jax
             f"{metric}: `weights` has shape {weights.shape}; give [..., {height}, {width}] for "
             f"images of shape {tuple(shape)}."
         )
-    if is_concrete(weights) and not bool(jnp.all((weights >= 0) & jnp.isfinite(weights))):
-        raise ValueError(f"{metric}: `weights` holds negative or non-finite numbers.")
+    if is_concrete(weights):
+        with jax.ensure_compile_time_eval():
+            allowed = bool(jnp.all((weights >= 0) & jnp.isfinite(weights)))
+        if not allowed:
+            raise ValueError(f"{metric}: `weights` holds negative or non-finite numbers.")
     return to_float(weights)

@@ -2,13 +2,14 @@
 
 A primitive, and not a function that asks for the platform, because it is lowered for the platform
 it is compiled for, traces only the form that is used there, has a batching rule that folds `vmap`
-into the batch, and takes the derivative rules of its kernel. Every operand and result carries the
-batch as its first axis, and a batch that is sharded over devices stays so.
+into the batch, and takes the derivative rules of its kernel. Operands are `[..., H, W, C]`, results
+have the same leading axes, and where those are sharded over devices they stay so.
 """
 
 import functools
 import importlib
 import importlib.util
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -22,6 +23,8 @@ from jax.interpreters import batching, mlir
 from jax.sharding import AbstractMesh, NamedSharding, PartitionSpec, use_abstract_mesh
 
 Shapes = Sequence[jax.ShapeDtypeStruct]
+
+IMAGE_AXES = 3  # H, W and C, which every operand ends with
 
 FORMS = ("reference", "xla", "native", "gpu", "tpu")
 
@@ -48,8 +51,9 @@ def make_primitive(package: str, function: str) -> Primitive:
         function: The function's name in these modules.
 
     Returns:
-        A primitive with several results, batched, sharded and lowered, without derivatives.
-        `implementation`, a name from `FORMS` or None for the platform's best, is a parameter of it.
+        A primitive of operands `[..., H, W, C]` with several results, batched, sharded and lowered,
+        without derivatives. `implementation`, a name from `FORMS` or None for the platform's best,
+        is a parameter of it.
     """
     primitive = Primitive(f"{package.rpartition('.')[2]}_{function}")
     primitive.multiple_results = True
@@ -62,7 +66,7 @@ def make_primitive(package: str, function: str) -> Primitive:
         lambda *operands, **parameters: evaluate(*operands, parameters=tuple(parameters.items()))
     )
     primitive.def_abstract_eval(functools.partial(_abstract_results, package, function))
-    batching.primitive_batchers[primitive] = functools.partial(_fold_batch, primitive)
+    batching.primitive_batchers[primitive] = functools.partial(_lead_with_batch, primitive)
     mlir.register_lowering(primitive, functools.partial(_lower, package, function))
     dispatch.prim_requires_devices_during_lowering.add(primitive)  # as custom_partitioning does
     return primitive
@@ -135,17 +139,25 @@ def _abstract_results(
 ) -> list[ShapedArray]:
     """Shapes and dtypes of the reference, with the batch sharded as the first operand's is."""
     reference = getattr(_find_module(package, "reference"), function)
-    plain = _shapes(operands)
+    plain = [_fold(jax.ShapeDtypeStruct, operand) for operand in operands]
     with use_abstract_mesh(AbstractMesh((), ())):
         results = jax.eval_shape(functools.partial(reference, **parameters), *plain)
-    sharding = operands[0].sharding
-    batch = sharding.spec[0] if len(sharding.spec) else None
+    first = operands[0]
+    batch = first.shape[:-IMAGE_AXES]
+    along = tuple(first.sharding.spec)[: len(batch)]
 
     def describe(result: jax.ShapeDtypeStruct) -> ShapedArray:
-        spec = PartitionSpec(batch, *[None] * (len(result.shape) - 1))
-        return operands[0].update(result.shape, result.dtype, sharding=sharding.update(spec=spec))
+        spec = PartitionSpec(*along, *[None] * (len(result.shape) - 1))
+        sharding = first.sharding.update(spec=spec)
+        return first.update((*batch, *result.shape[1:]), result.dtype, sharding=sharding)
 
     return [describe(result) for result in jax.tree.leaves(results)]
+
+
+def _fold(make: Callable[..., Any], operand: Any) -> Any:
+    """The shape and dtype of an operand with its leading axes made one."""
+    *batch, height, width, channels = operand.shape
+    return make((math.prod(batch), height, width, channels), operand.dtype)
 
 
 def vary_alike(*operands: jax.Array) -> list[jax.Array]:
@@ -160,24 +172,18 @@ def vary_alike(*operands: jax.Array) -> list[jax.Array]:
     ]
 
 
-def _fold_batch(
+def _lead_with_batch(
     primitive: Primitive, operands: Sequence[jax.Array], axes: Sequence[Any], **parameters: Any
 ) -> tuple[list[jax.Array], list[int]]:
-    """The batching rule: `[B, N, ...]` is computed as `[B * N, ...]`."""
-    size = next(
-        operand.shape[axis]
-        for operand, axis in zip(operands, axes, strict=True)
-        if axis is not None
-    )
-    folded = []
-    for operand, axis in zip(operands, axes, strict=True):
-        if axis is None:
-            operand = jnp.broadcast_to(operand, (size, *operand.shape))
-        else:
-            operand = jnp.moveaxis(operand, axis, 0)
-        folded.append(operand.reshape(-1, *operand.shape[2:]))
-    results = primitive.bind(*folded, **parameters)
-    return [result.reshape(size, -1, *result.shape[1:]) for result in results], [0] * len(results)
+    """The batching rule: the mapped axis becomes one more leading axis."""
+    mapped = [(each, axis) for each, axis in zip(operands, axes, strict=True) if axis is not None]
+    size = mapped[0][0].shape[mapped[0][1]]
+    led = [
+        jnp.broadcast_to(each, (size, *each.shape)) if axis is None else jnp.moveaxis(each, axis, 0)
+        for each, axis in zip(operands, axes, strict=True)
+    ]
+    results = primitive.bind(*led, **parameters)
+    return results, [0] * len(results)
 
 
 def _lower(
@@ -189,47 +195,49 @@ def _lower(
     **parameters: Any,
 ) -> Any:
     """The lowering rule: the chosen form, on each device's part of the batch."""
-    plain, results = map(_shapes, (context.avals_in, context.avals_out))
+    avals: Sequence[Any] = context.avals_in
+    plain = [_fold(jax.ShapeDtypeStruct, aval) for aval in avals]
     platform = (context.platforms or context.module_context.platforms)[0]
     form = choose_form(package, function, plain, platform, implementation, **parameters)
     if form in PALLAS_PLATFORM:
         parameters["interpret"] = platform != PALLAS_PLATFORM[form]
     compute = getattr(_find_module(package, form), function)
-    split = _split_batch(functools.partial(compute, **parameters), plain, results)
+    batch = avals[0].ndim - IMAGE_AXES
+    split = _split_batch(
+        functools.partial(compute, **parameters), batch, context.avals_in, context.avals_out
+    )
     context = context.replace(
-        avals_in=[ShapedArray(operand.shape, operand.dtype) for operand in plain],
-        avals_out=[ShapedArray(result.shape, result.dtype) for result in results],
+        avals_in=[ShapedArray(aval.shape, aval.dtype) for aval in avals],
+        avals_out=[ShapedArray(aval.shape, aval.dtype) for aval in context.avals_out],
     )
     with use_abstract_mesh(AbstractMesh((), ())):
         return mlir.lower_fun(split, multiple_results=True)(context, *operands)
 
 
-def _shapes(abstract_values: Sequence[Any]) -> Shapes:
-    return [jax.ShapeDtypeStruct(value.shape, value.dtype) for value in abstract_values]
-
-
 def _split_batch(
-    compute: Callable[..., Any], operands: Shapes, results: Shapes
+    compute: Callable[..., Any], batch: int, operands: Sequence[Any], results: Sequence[Any]
 ) -> Callable[..., tuple[jax.Array, ...]]:
-    """Computes every device's part of a sharded batch where it lies."""
+    """Computes every device's part of a sharded batch, of `batch` axes, where it lies."""
 
-    def flat(*arrays: jax.Array) -> tuple[jax.Array, ...]:
-        return tuple(jax.tree.leaves(compute(*arrays)))
+    def folded(*arrays: jax.Array) -> tuple[jax.Array, ...]:
+        axes = arrays[0].shape[:batch]
+        parts = compute(*(array.reshape(-1, *array.shape[batch:]) for array in arrays))
+        return tuple(part.reshape(*axes, *part.shape[1:]) for part in jax.tree.leaves(parts))
 
     def partition(mesh: Any, arguments: Any, _: Any) -> Any:
-        spec = arguments[0].sharding.spec
-        parts = NamedSharding(mesh, PartitionSpec(spec[0] if len(spec) else None))
-        return mesh, flat, (parts,) * len(results), (parts,) * len(operands)
+        spec = tuple(arguments[0].sharding.spec)[:batch]
+        parts = NamedSharding(mesh, PartitionSpec(*spec))
+        return mesh, folded, (parts,) * len(results), (parts,) * len(operands)
 
-    def factors(arrays: Shapes, prefix: str) -> str:
-        return ", ".join(
-            " ".join(["n", *(f"{prefix}{i}{axis}" for axis in range(1, array.ndim))])
-            for i, array in enumerate(arrays)
-        )
+    def factors(name: str, array: Any) -> str:
+        return " ".join(f"n{i}" if i < batch else f"{name}{i}" for i in range(array.ndim))
 
-    split = custom_partitioning(flat)
+    split = custom_partitioning(folded)
     split.def_partition(
         partition=partition,
-        sharding_rule=f"{factors(operands, 'a')} -> {factors(results, 'r')}",
+        sharding_rule=" -> ".join(
+            ", ".join(factors(f"{side}{place}_", array) for place, array in enumerate(arrays))
+            for side, arrays in (("in", operands), ("out", results))
+        ),
     )
     return split

@@ -46,19 +46,18 @@ def separable(
     [[2. 4.]]
     """
     check_implementation(implementation)
-    batch, size = images.shape[:-3], images.shape[-3:]
     (result,) = _correlation.bind(
-        images.reshape(-1, *size),
+        images,
         rows=tuple(map(float, rows)),
         columns=tuple(map(float, columns)),
         stride=stride,
         implementation=implementation,
     )
-    return result.reshape(*batch, *result.shape[1:])
+    return result
 
 
 def _transpose_correlation(cotangents: Any, images: Any, **parameters: Any) -> Any:
-    return _adjoint.bind(*cotangents, size=images.aval.shape[1:3], **parameters)
+    return _adjoint.bind(*cotangents, size=images.aval.shape[-3:-1], **parameters)
 
 
 def _transpose_adjoint(cotangents: Any, _: Any, *, size: Any, **parameters: Any) -> Any:  # noqa: ARG001

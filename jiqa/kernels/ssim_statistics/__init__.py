@@ -66,22 +66,24 @@ def ssim_statistics(
     >>> print(statistics.ssim, statistics.contrast_structure)
     [1.] [1.]
     """
-    operands = _fold(reference, distorted)
-    parameters = {"similarity": similarity, "implementation": implementation}
-    batch, channels = reference.shape[:-3], reference.shape[-1]
-    taps = len(similarity.window) - 1
-    height, width = reference.shape[-3] - taps, reference.shape[-2] - taps
     check_implementation(implementation)
-    if weights is None:
-        means = [total / (height * width) for total in _sums.bind(*operands, **parameters)]
-    else:
+    operands = [reference, distorted]
+    positions: float | jax.Array = math.prod(_map_size(reference, similarity))
+    if weights is not None:
         weights = weights.astype(compute_dtype(reference.dtype))
-        spread = jnp.broadcast_to(weights[..., None], (*batch, height, width, channels))
-        spread = spread.reshape(-1, height, width, channels)
-        totals = _sums.bind(*vary_alike(*operands, spread), **parameters)
-        share = jnp.sum(weights, (-2, -1)).reshape(-1, 1)
-        means = [total / share for total in totals]
-    return Statistics(*(mean.reshape(*batch, channels) for mean in means))
+        size = *reference.shape[:-3], *_map_size(reference, similarity), reference.shape[-1]
+        operands.append(jnp.broadcast_to(weights[..., None], size))
+        positions = jnp.sum(weights, (-2, -1))[..., None]
+    totals = _sums.bind(
+        *vary_alike(*operands), similarity=similarity, implementation=implementation
+    )
+    return Statistics(*(total / positions for total in totals))
+
+
+def _map_size(images: jax.Array, similarity: Similarity) -> tuple[int, int]:
+    """H' and W' of the map."""
+    reach = len(similarity.window) - 1
+    return images.shape[-3] - reach, images.shape[-2] - reach
 
 
 def comparison_map(
@@ -113,16 +115,12 @@ def comparison_map(
     """
     check_implementation(implementation)
     (result,) = _comparison_map.bind(
-        *_fold(reference, distorted),
+        *vary_alike(reference, distorted),
         similarity=similarity,
         luminance=luminance,
         implementation=implementation,
     )
-    return result.reshape(*reference.shape[:-3], *result.shape[1:])
-
-
-def _fold(*images: jax.Array) -> list[jax.Array]:
-    return vary_alike(*(image.reshape(-1, *image.shape[-3:]) for image in images))
+    return result
 
 
 Operands = Sequence[jax.Array]
@@ -147,7 +145,7 @@ def _composed_gradient(
     images, weights = operands[:2], operands[2:]
 
     def total(*images: jax.Array) -> jax.Array:
-        return jnp.sum(math.prod(weights, start=_composed_map(*images, **parameters)), (1, 2))
+        return jnp.sum(math.prod(weights, start=_composed_map(*images, **parameters)), (-3, -2))
 
     dtype = compute_dtype(images[0].dtype)
     value, transpose = jax.vjp(total, *(image.astype(dtype) for image in images))
@@ -179,10 +177,10 @@ def _differentiate_sum(
     value, *gradients = _gradient.bind(*primals, wrt=wrt, **parameters)
     change = jnp.zeros_like(value)
     for gradient, tangent in zip(gradients, filter(_moves, tangents[:2]), strict=True):
-        change += jnp.sum(gradient * tangent.astype(gradient.dtype), (1, 2))
+        change += jnp.sum(gradient * tangent.astype(gradient.dtype), (-3, -2))
     for tangent in filter(_moves, tangents[2:]):
         (comparison,) = _comparison_map.bind(*primals[:2], **parameters)
-        change += jnp.sum(comparison * tangent, (1, 2))
+        change += jnp.sum(comparison * tangent, (-3, -2))
     return value, change
 
 

@@ -1,0 +1,217 @@
+// The kernels as custom calls of XLA, for the instruction set of the processor that runs them.
+#include <algorithm>
+#include <vector>
+
+#include "kernels.h"
+#include "parallel.h"
+
+namespace ffi = xla::ffi;
+
+struct Processor {
+  const Kernels &statistics;
+  const FilterKernels &filter;
+};
+
+#define DECLARE_KERNELS(name)          \
+  extern const Kernels kernels_##name; \
+  extern const FilterKernels filter_kernels_##name;
+DECLARE_KERNELS(baseline)
+#if defined(__x86_64__)
+DECLARE_KERNELS(avx2)
+DECLARE_KERNELS(avx512)
+#endif
+
+namespace {
+
+constexpr long LEAST_WORK = 32768;  // values that are worth another thread's while
+constexpr long LEAST_ROWS = 64;     // of a gradient's task, which computes some more above them
+
+Processor find_processor() {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq"))
+    return {kernels_avx512, filter_kernels_avx512};
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+    return {kernels_avx2, filter_kernels_avx2};
+#endif
+  return {kernels_baseline, filter_kernels_baseline};
+}
+
+const Processor &processor() {
+  static const Processor found = find_processor();
+  return found;
+}
+
+Type type_of(ffi::DataType type) {
+  switch (type) {
+    case ffi::BF16: return BFLOAT16;
+    case ffi::F16: return FLOAT16;
+    case ffi::U8: return UINT8;
+    case ffi::U16: return UINT16;
+    default: return FLOAT32;
+  }
+}
+
+// Fills what `statistics` leaves open, cuts it into tasks, runs these and leaves the sums of all
+// in totals [2, images, channels].
+ffi::Error run(ffi::ThreadPool pool, Statistics &s, ffi::AnyBuffer x, ffi::AnyBuffer y,
+               ffi::Span<const float> window, std::vector<double> *totals) {
+  const auto size = x.dimensions();
+  s.images = size[0], s.height = size[1], s.width = size[2] * size[3], s.channels = size[3];
+  s.type = type_of(x.element_type()), s.x = x.untyped_data(), s.y = y.untyped_data();
+  s.taps = window.size(), s.window = window.begin();
+  std::vector<float> reversed(window.begin(), window.end());
+  std::reverse(reversed.begin(), reversed.end());
+  s.reversed_window = reversed.data();
+
+  const Kernels &kernels = processor().statistics;
+  const bool gradient = s.by_y;
+  const Cut cut = kernels.cut(s);
+  const long threads = std::max<long>(1, pool.num_threads());
+  const long rows_of_group = (gradient ? s.height : s.positions_down()) / cut.groups;
+  long groups = LEAST_WORK / (rows_of_group * cut.block_width) + 1;
+  if (gradient) {
+    const long wanted = threads == 1 ? 1 : 3 * threads;
+    const long bands = (wanted - 1) / (s.images * cut.blocks) + 1;
+    groups = std::max({groups, LEAST_ROWS / rows_of_group, (cut.groups - 1) / bands + 1});
+  }
+  const long bands = (cut.groups + groups - 1) / groups;
+  const long tasks = s.images * cut.blocks * bands;
+  std::vector<double> sums(totals ? s.images * cut.groups * cut.blocks * 2 * s.channels : 0);
+  s.sums = totals ? sums.data() : nullptr;
+  const auto compute = gradient ? kernels.differentiate : kernels.compare;
+  const auto run_task = [&](long index, float *scratch) {
+    const long band = index % bands, block = index / bands % cut.blocks;
+    const Task task = {index / bands / cut.blocks, block, band * groups,
+                       std::min(cut.groups, (band + 1) * groups)};
+    compute(s, cut, task, scratch);
+  };
+  ffi::Error error = run_parallel(pool, tasks, cut.scratch_floats, run_task);
+  if (error.failure() || !totals) return error;
+
+  totals->assign(2 * s.images * s.channels, 0);
+  const double *sum = sums.data();
+  for (long image = 0; image < s.images; image++)
+    for (long part = 0; part < cut.groups * cut.blocks; part++)
+      for (long which = 0; which < 2; which++)
+        for (long channel = 0; channel < s.channels; channel++)
+          (*totals)[(which * s.images + image) * s.channels + channel] += *sum++;
+  return error;
+}
+
+const float *first_weights(ffi::RemainingArgs rest) {
+  return rest.size() ? rest.get<ffi::AnyBuffer>(0)->typed_data<float>() : nullptr;
+}
+
+ffi::Error sums(ffi::ThreadPool pool, ffi::AnyBuffer x, ffi::AnyBuffer y, ffi::RemainingArgs rest,
+                ffi::ResultBuffer<ffi::F32> ssim, ffi::ResultBuffer<ffi::F32> contrast_structure,
+                ffi::Span<const float> window, float c1, float c2, float scale) {
+  Statistics s = {};
+  s.c1 = c1, s.c2 = c2, s.scale = scale, s.weights = first_weights(rest);
+  std::vector<double> totals;
+  ffi::Error error = run(pool, s, x, y, window, &totals);
+  if (error.failure()) return error;
+  const auto middle = totals.begin() + totals.size() / 2;
+  std::copy(totals.begin(), middle, ssim->typed_data());
+  std::copy(middle, totals.end(), contrast_structure->typed_data());
+  return error;
+}
+
+ffi::Error comparison_map(ffi::ThreadPool pool, ffi::AnyBuffer x, ffi::AnyBuffer y,
+                          ffi::ResultBuffer<ffi::F32> map, ffi::Span<const float> window, float c1,
+                          float c2, float scale, bool luminance) {
+  Statistics s = {};
+  s.c1 = c1, s.c2 = c2, s.scale = scale, s.luminance = luminance, s.map = map->typed_data();
+  return run(pool, s, x, y, window, nullptr);
+}
+
+// The gradient with respect to y, or to x and y where two are to be returned.
+ffi::Error gradient(ffi::ThreadPool pool, ffi::AnyBuffer x, ffi::AnyBuffer y,
+                    ffi::RemainingArgs rest, ffi::ResultBuffer<ffi::F32> total,
+                    ffi::RemainingRets gradients, ffi::Span<const float> window, float c1, float c2,
+                    float scale, bool luminance) {
+  Statistics s = {};
+  s.c1 = c1, s.c2 = c2, s.scale = scale, s.luminance = luminance, s.weights = first_weights(rest);
+  const bool both = gradients.size() == 2;
+  s.by_x = both ? (*gradients.get<ffi::BufferR4<ffi::F32>>(0))->typed_data() : nullptr;
+  s.by_y = (*gradients.get<ffi::BufferR4<ffi::F32>>(both))->typed_data();
+  std::vector<double> totals;
+  ffi::Error error = run(pool, s, x, y, window, &totals);
+  if (error.failure()) return error;
+  std::copy(totals.begin(), totals.begin() + totals.size() / 2, total->typed_data());
+  return error;
+}
+
+ffi::Error filter(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> from, ffi::ResultBuffer<ffi::F32> to,
+                  ffi::Span<const float> down, ffi::Span<const float> across, int64_t step,
+                  int64_t spread, int64_t top, int64_t left) {
+  const auto size = from.dimensions(), result = to->dimensions();
+  Filter f = {from.typed_data(), to->typed_data()};
+  f.images = size[0], f.channels = size[3];
+  f.from_height = size[1], f.from_width = size[2] * size[3];
+  f.to_height = result[1], f.to_width = result[2] * result[3];
+  f.down = down.begin(), f.down_taps = down.size();
+  f.across = across.begin(), f.across_taps = across.size();
+  f.step = step, f.spread = spread, f.top = top, f.left = left;
+  const FilterKernels &kernels = processor().filter;
+  const long all = kernels.groups(f), rows = (f.to_height - 1) / all + 1;
+  const long groups = LEAST_WORK / (rows * f.to_width + 1) + 1, bands = (all - 1) / groups + 1;
+  const auto run_task = [&](long index, float *scratch) {
+    const long begin = index % bands * groups;
+    kernels.filter(f, index / bands, begin, std::min(all, begin + groups), scratch);
+  };
+  return run_parallel(pool, f.images * bands, kernels.scratch_floats(f), run_task);
+}
+
+}  // namespace
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(jiqa_filter, filter,
+                              ffi::Ffi::Bind()
+                                  .Ctx<ffi::ThreadPool>()
+                                  .Arg<ffi::Buffer<ffi::F32>>()
+                                  .Ret<ffi::Buffer<ffi::F32>>()
+                                  .Attr<ffi::Span<const float>>("down")
+                                  .Attr<ffi::Span<const float>>("across")
+                                  .Attr<int64_t>("step")
+                                  .Attr<int64_t>("spread")
+                                  .Attr<int64_t>("top")
+                                  .Attr<int64_t>("left"));
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(jiqa_ssim_sums, sums,
+                              ffi::Ffi::Bind()
+                                  .Ctx<ffi::ThreadPool>()
+                                  .Arg<ffi::AnyBuffer>()
+                                  .Arg<ffi::AnyBuffer>()
+                                  .RemainingArgs()
+                                  .Ret<ffi::Buffer<ffi::F32>>()
+                                  .Ret<ffi::Buffer<ffi::F32>>()
+                                  .Attr<ffi::Span<const float>>("window")
+                                  .Attr<float>("c1")
+                                  .Attr<float>("c2")
+                                  .Attr<float>("scale"));
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(jiqa_ssim_comparison_map, comparison_map,
+                              ffi::Ffi::Bind()
+                                  .Ctx<ffi::ThreadPool>()
+                                  .Arg<ffi::AnyBuffer>()
+                                  .Arg<ffi::AnyBuffer>()
+                                  .Ret<ffi::Buffer<ffi::F32>>()
+                                  .Attr<ffi::Span<const float>>("window")
+                                  .Attr<float>("c1")
+                                  .Attr<float>("c2")
+                                  .Attr<float>("scale")
+                                  .Attr<bool>("luminance"));
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(jiqa_ssim_gradient, gradient,
+                              ffi::Ffi::Bind()
+                                  .Ctx<ffi::ThreadPool>()
+                                  .Arg<ffi::AnyBuffer>()
+                                  .Arg<ffi::AnyBuffer>()
+                                  .RemainingArgs()
+                                  .Ret<ffi::Buffer<ffi::F32>>()
+                                  .RemainingRets()
+                                  .Attr<ffi::Span<const float>>("window")
+                                  .Attr<float>("c1")
+                                  .Attr<float>("c2")
+                                  .Attr<float>("scale")
+                                  .Attr<bool>("luminance"));

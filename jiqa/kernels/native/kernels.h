@@ -1,0 +1,60 @@
+// What the kernels compute and with what. They are compiled for several instruction sets, each of
+// which gives one table of functions.
+#pragma once
+
+enum Type { FLOAT32, BFLOAT16, FLOAT16, UINT8, UINT16 };
+
+// A row [W, C] is folded to width = W * C values, so that taps along W are `channels` apart.
+struct Statistics {
+  long images, height, width, channels;
+  Type type;
+  const void *x, *y;     // [images, height, width]
+  const float *weights;  // [images, positions down, positions across], or null for ones
+  const float *window, *reversed_window;
+  long taps;
+  float c1, c2, scale;
+  bool luminance;      // whether the map, or what is differentiated, is SSIM or contrast-structure
+  double *sums;        // [images, groups, blocks, 2, channels], or null; added to
+  float *map;          // [images, positions down, positions across], or null
+  float *by_x, *by_y;  // [images, height, width]; both, by_y alone or none
+
+  long halo() const { return (taps - 1) * channels; }
+  long positions_down() const { return height - taps + 1; }
+  long positions_across() const { return width - halo(); }
+};
+
+// How images are cut: columns into blocks, of which all that is computed stays in cache, and rows
+// into groups, which are computed together.
+struct Cut {
+  long blocks, block_width, groups, scratch_floats;
+};
+
+// What a thread does at a time: some groups of a block of columns.
+struct Task {
+  long image, block, begin_group, end_group;
+};
+
+struct Kernels {
+  Cut (*cut)(const Statistics &);
+  // The scratch is aligned to 64 bytes.
+  void (*compare)(const Statistics &, const Cut &, const Task &, float *scratch);
+  void (*differentiate)(const Statistics &, const Cut &, const Task &, float *scratch);
+};
+
+// Images [images, from_height, from_width] with `spread` - 1 zeros between the pixels, `top` rows
+// of zeros above, `left` columns before and as many as are needed behind, correlated with a window
+// down the columns and one along the rows. Every `step`-th pixel of the result is kept. That is a
+// correlation (spread 1, no margins) or its adjoint (step 1, reversed windows, margins).
+struct Filter {
+  const float *from;
+  float *to;
+  long images, channels, from_height, from_width, to_height, to_width;  // widths as above
+  const float *down, *across;
+  long down_taps, across_taps, step, spread, top, left;
+};
+
+struct FilterKernels {
+  long (*groups)(const Filter &);  // of rows of the result
+  long (*scratch_floats)(const Filter &);
+  void (*filter)(const Filter &, long image, long begin_group, long end_group, float *scratch);
+};

@@ -1,0 +1,187 @@
+"""The form for TPUs, interpreted, against the reference; and faults that must be caught."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax._src.pallas.mosaic.interpret import interpret_pallas_call
+from jax.experimental import pallas as pl
+from jax.experimental.pallas import tpu as pltpu
+
+from jiqa.core.filters import gaussian_window, uniform_window
+from jiqa.kernels.separable import reference as separable_reference
+from jiqa.kernels.separable import tpu as separable_tpu
+from jiqa.kernels.ssim_statistics import Similarity, reference, tpu
+from jiqa.kernels.tiles import make_tiling
+
+GAUSSIAN = Similarity(tuple(gaussian_window(11, 1.5).tolist()), 1e-4, 9e-4)
+UNIFORM = Similarity(tuple(uniform_window(8).tolist()), 1e-4, 9e-4, 64 / 63)
+LOPSIDED = Similarity((0.5, 0.3, 0.2), 1e-4, 9e-4)
+
+# Rounding of float32 in another order of addition; that of the gradient is magnified by 1 / c2.
+MEAN_TOLERANCE, GRADIENT_TOLERANCE = 2e-6, 3e-5
+
+
+def make_pair(rng, shape, dtype=np.float32):
+    x = rng.random(shape)
+    y = np.clip(x + 0.2 * rng.standard_normal(shape), 0, 1)
+    top = 255 if dtype == np.uint8 else 1
+    return jnp.asarray(x * top, dtype), jnp.asarray(y * top, dtype)
+
+
+@pytest.mark.parametrize(
+    ("shape", "similarity", "weighted"),
+    [
+        ((1, 11, 11, 3), GAUSSIAN, False),
+        ((2, 12, 13, 1), GAUSSIAN, True),
+        ((1, 97, 131, 3), UNIFORM, True),
+        ((1, 150, 600, 1), GAUSSIAN, True),  # several tiles along both axes
+        ((1, 140, 530, 1), LOPSIDED, False),
+    ],
+)
+def test_sums_and_gradients_equal_the_reference(rng, shape, similarity, weighted):
+    reach = len(similarity.window) - 1
+    size = (shape[0], shape[1] - reach, shape[2] - reach, shape[3])
+    operands = make_pair(rng, shape)
+    if weighted:
+        operands = (*operands, jnp.asarray(rng.random(size), jnp.float32))
+    positions = size[1] * size[2]
+    expected = jax.jit(partial(reference.sums, similarity=similarity))(*operands)
+    ours = tpu.sums(*operands, similarity=similarity, interpret=True)
+    for one, other in zip(ours, expected, strict=True):
+        np.testing.assert_allclose(one / positions, other / positions, atol=MEAN_TOLERANCE)
+    parameters = {"similarity": similarity, "luminance": True, "wrt": (True, True)}
+    total, *slopes = tpu.gradient(*operands, interpret=True, **parameters)
+    truth, *expected = jax.jit(partial(reference.gradient, **parameters))(*operands)
+    np.testing.assert_allclose(total / positions, truth / positions, atol=MEAN_TOLERANCE)
+    for one, other in zip(slopes, expected, strict=True):
+        largest = jnp.abs(other).max()
+        np.testing.assert_allclose(one / largest, other / largest, atol=GRADIENT_TOLERANCE)
+
+
+@pytest.mark.parametrize("luminance", [True, False])
+def test_maps_and_single_gradients_equal_the_reference(rng, luminance):
+    x, y = make_pair(rng, (1, 37, 141, 2))
+    parameters = {"similarity": GAUSSIAN, "luminance": luminance}
+    ours = tpu.comparison_map(x, y, interpret=True, **parameters)
+    np.testing.assert_allclose(ours, reference.comparison_map(x, y, **parameters), atol=1e-5)
+    _, *both = reference.gradient(x, y, wrt=(True, True), **parameters)
+    for place, wrt in enumerate([(True, False), (False, True)]):
+        _, *one = tpu.gradient(x, y, wrt=wrt, interpret=True, **parameters)
+        assert len(one) == 1
+        np.testing.assert_allclose(one[0], both[place], atol=2e-4)
+
+
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, np.uint8])
+def test_other_dtypes_are_read_as_they_are(rng, dtype):
+    x, y = make_pair(rng, (1, 30, 33, 1), dtype)
+    expected = reference.sums(x, y, similarity=UNIFORM)
+    ours = tpu.sums(x, y, similarity=UNIFORM, interpret=True)
+    np.testing.assert_allclose(ours[0], expected[0], rtol=1e-5)
+
+
+def test_equal_images_give_exactly_one(rng):
+    x, _ = make_pair(rng, (2, 57, 61, 1))
+    for total in tpu.sums(x, x, similarity=GAUSSIAN, interpret=True):
+        np.testing.assert_array_equal(total, 47 * 51)
+
+
+@pytest.mark.parametrize("taps", [(11, 11), (1, 30), (8, 5), (17, 3)])
+@pytest.mark.parametrize("shape", [(1, 17, 30, 1), (2, 70, 141, 3)])
+def test_separable_equals_the_reference(rng, taps, shape):
+    window = {"rows": rng.random(taps[0]).tolist(), "columns": rng.random(taps[1]).tolist()}
+    x = jnp.asarray(rng.random(shape), jnp.float32)
+    expected = separable_reference.correlation(x, stride=1, **window)
+    ours = separable_tpu.correlation(x, stride=1, interpret=True, **window)
+    np.testing.assert_allclose(ours, expected, rtol=1e-5)
+    size = shape[1:3]
+    np.testing.assert_allclose(
+        separable_tpu.adjoint(expected, stride=1, size=size, interpret=True, **window),
+        separable_reference.adjoint(expected, stride=1, size=size, **window),
+        rtol=1e-5,
+        atol=1e-5,
+    )
+
+
+def find_fault(function, *operands):
+    """What the interpreter of TPU memory finds wrong with a kernel: a word, or None."""
+    parameters = pltpu.InterpretParams(detect_races=True, dma_execution_mode="on_wait")
+    try:
+        results = jax.block_until_ready(function(*operands, interpret=parameters))
+        races = interpret_pallas_call.races
+        if races is not None and races.races_found:
+            return "race"
+    except Exception as error:  # raised inside a callback, so of the runtime's own type
+        if "out of bound" in str(error).lower().replace("-", " "):
+            return "bounds"
+        raise
+    finally:
+        pltpu.reset_tpu_interpret_mode_state()
+    if not all(bool(jnp.isfinite(each).all()) for each in jax.tree.leaves(results)):
+        return "uninitialised"
+    return None
+
+
+def test_no_fault_is_found(rng):
+    x, y = make_pair(rng, (1, 75, 135, 1))
+    parameters = {"similarity": GAUSSIAN, "luminance": True, "wrt": (True, True)}
+    assert find_fault(partial(tpu.sums, similarity=GAUSSIAN), x, y) is None
+    assert find_fault(partial(tpu.gradient, **parameters), x, y) is None
+
+
+def copied(x, wait_first=True, offset=0, *, interpret):
+    """A kernel that copies its input to vector memory and reads it from there."""
+
+    def body(source, result, scratch, semaphore):
+        copy = pltpu.make_async_copy(source.at[pl.ds(offset, 8)], scratch, semaphore)
+        copy.start()
+        if wait_first:
+            copy.wait()
+        result[...] = scratch[...]
+        if not wait_first:
+            copy.wait()
+
+    return pl.pallas_call(
+        body,
+        in_specs=[pl.BlockSpec(memory_space=pl.ANY)],
+        out_shape=jax.ShapeDtypeStruct((8, 128), x.dtype),
+        scratch_shapes=[pltpu.VMEM((8, 128), x.dtype), pltpu.SemaphoreType.DMA],
+        interpret=interpret,
+    )(x)
+
+
+def overwritten(x, *, interpret):
+    """A kernel that writes where an unfinished copy writes too."""
+
+    def body(source, result, semaphore):
+        copy = pltpu.make_async_copy(source, result, semaphore)
+        copy.start()
+        result[...] = jnp.zeros_like(result)
+        copy.wait()
+
+    return pl.pallas_call(
+        body,
+        in_specs=[pl.BlockSpec(memory_space=pl.ANY)],
+        out_shape=jax.ShapeDtypeStruct((8, 128), x.dtype),
+        out_specs=pl.BlockSpec(memory_space=pltpu.VMEM),
+        scratch_shapes=[pltpu.SemaphoreType.DMA],
+        interpret=interpret,
+    )(x)
+
+
+def test_planted_faults_are_found():
+    x = jnp.ones((16, 128), jnp.float32)
+    assert find_fault(copied, x) is None
+    assert find_fault(partial(copied, wait_first=False), x) in ("race", "uninitialised")
+    assert find_fault(partial(copied, offset=12), x) == "bounds"
+    assert find_fault(overwritten, x[:8]) == "race"
+
+
+def test_tiles_cover_everything():
+    for size in [(1, 1), (64, 512), (65, 513), (1080, 1920)]:
+        tiling = make_tiling(size, 11)
+        rows, columns = tiling.grid
+        assert rows * tiling.height >= size[0] > (rows - 1) * tiling.height
+        assert columns * tiling.width >= size[1] > (columns - 1) * tiling.width

@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench accelerators clean
 
 demo: .venv/demo.stamp
 	$(BIN)/jiqa demo --output demo
@@ -19,9 +19,13 @@ bench: .venv/bench.stamp
 	$(BIN)/python benchmarks/import_time.py
 	$(BIN)/python benchmarks/metrics.py
 	$(BIN)/python benchmarks/score_folder.py
+	$(BIN)/python benchmarks/ssim.py
+
+accelerators: .venv/test.stamp
+	$(BIN)/python benchmarks/compile_accelerators.py
 
 clean:
-	rm -rf .venv demo
+	rm -rf .venv .venv-* demo
 
 .venv/demo.stamp: EXTRAS = image,report
 .venv/test.stamp: EXTRAS = test

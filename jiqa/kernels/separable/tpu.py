@@ -90,4 +90,5 @@ def _call(
         out_specs=tiling.output_spec(),
         out_shape=jax.ShapeDtypeStruct((planes.shape[0], tiling.rows, tiling.columns), jnp.float32),
         interpret=interpret,
+        name="jiqa_separable",
     )(tiling.extend(planes))

@@ -200,6 +200,7 @@ def _call(
             dimension_semantics=("parallel", "arbitrary", "arbitrary")
         ),
         interpret=interpret,
+        name="jiqa_ssim",
     )(*map(tiling.extend, planes))
 
 

@@ -187,8 +187,7 @@ def multiply_add(
 ) -> jax.Array:
     """`weight * values + sums` in one instruction, or the product alone.
 
-    The compiler rounds every product by itself, which is what makes the comparison of equal images
-    exact, but takes twice the instructions in a long sum.
+    The compiler rounds every product by itself, which takes twice the instructions in a long sum.
 
     >>> print(multiply_add(2.0, jnp.ones(2), jnp.ones(2), interpret=True))
     [3. 3.]

@@ -129,6 +129,19 @@ def test_equal_images_give_exactly_one(rng, name):
         np.testing.assert_array_equal(total, 47 * 51)
 
 
+@pytest.mark.parametrize("name", ["reference", *CPU_FORMS])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_equal_ramps_give_exactly_one_and_no_slope(name, dtype):
+    x = jnp.linspace(0, 1, 64 * 64 * 3, dtype=dtype).reshape(1, 64, 64, 3)
+    similarity = Similarity((0.1,) * 10, 1e-4, 9e-4)
+    compute = form(name, "sums", x, x, similarity=similarity)
+    for total in compute(x, x):
+        np.testing.assert_array_equal(total, 55**2)
+    parameters = {"similarity": similarity, "luminance": True, "wrt": (True, True)}
+    for slope in form(name, "gradient", x, x, **parameters)(x, x)[1:]:
+        np.testing.assert_array_equal(slope, 0)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CPU_FORMS)
 @pytest.mark.parametrize("size", [(1080, 1920), (2160, 3840)])

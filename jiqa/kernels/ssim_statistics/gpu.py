@@ -26,6 +26,7 @@ from jiqa.kernels.ssim_statistics.pair import Pair, Ref
 from jiqa.kernels.ssim_statistics.similarity import (
     Moments,
     Similarity,
+    chain,
     compare,
     differentiate,
 )
@@ -159,7 +160,7 @@ def _gradient_kernel(
     threads = tiles.threads_at(pixel - tiles.margin, pair.positions[2])
     owners, local = tiles.threads_at(pixel, tiles.width), tiles.threads_at(0, tiles.span)
     owned = owners.inside & (local.pixels < tiles.span - tiles.margin)
-    kept = [*asked, 2, 3]  # of the slopes: of the asked images, of power and product
+    kept = [*asked, 2, 3]  # of the slopes: of the asked images, of (x - y)^2 and x y
     exchange = _Exchange.of(pair, tiles, scratch, len(kept))
 
     def step(index: jax.Array, state: Any) -> Any:
@@ -167,7 +168,7 @@ def _gradient_kernel(
         here, finished = row - pair.reach + index, index >= pair.reach
         moments, queues = pair.down(x, y, queues, here + pair.reach, threads)
         value, slopes = differentiate(moments, pair.similarity, luminance)
-        wanted = _exactly_one(value, moments), *(slopes[place] for place in kept)
+        wanted = value, *(slopes[place] for place in kept)
         exists = threads.inside & (here >= 0) & (here < pair.positions[1])
         weight = pair.weight(factors, here, threads)
         value, *rows = (jnp.where(exists, weight * each, 0) for each in wanted)
@@ -239,26 +240,18 @@ class _Exchange:
         return sum_across(read, window, 1, interpret=self.pair.interpret)
 
 
-def _compare(moments: Moments, similarity: Similarity) -> list[jax.Array]:
+def _compare(moments: Moments, similarity: Similarity) -> tuple[jax.Array, jax.Array]:
     """SSIM and contrast-structure."""
     luminance, contrast_structure = compare(moments, similarity)
-    return [
-        _exactly_one(each, moments) for each in (luminance * contrast_structure, contrast_structure)
-    ]
-
-
-def _exactly_one(comparison: jax.Array, moments: Moments) -> jax.Array:
-    """Division on a GPU rounds a / a to more or less than 1."""
-    equal = (moments.x == moments.y) & (moments.power == 2 * moments.product)
-    return jnp.where(equal, 1, comparison)
+    return luminance * contrast_structure, contrast_structure
 
 
 def _owed(
     slopes: Sequence[jax.Array], images: list[jax.Array], asked: list[int]
 ) -> list[jax.Array]:
     """The gradients of the asked images from what the windows owe their moments."""
-    *own, power, product = slopes
+    *own, by_difference, by_product = slopes
     return [
-        slope + 2 * images[place] * power + images[1 - place] * product
-        for slope, place in zip(own, asked, strict=True)
+        chain(images[place], images[1 - place], by_own, by_difference, by_product)
+        for by_own, place in zip(own, asked, strict=True)
     ]

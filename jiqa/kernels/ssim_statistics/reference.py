@@ -12,6 +12,7 @@ from jiqa.kernels.separable import reference as separable
 from jiqa.kernels.ssim_statistics.similarity import (
     Moments,
     Similarity,
+    chain,
     compare,
     compute_dtype,
     differentiate,
@@ -86,8 +87,8 @@ def gradient(
     _, height, width, _ = x.shape
     spread = Moments(*(_adjoint(slope, similarity, (height, width)) for slope in slopes))
     gradients = (
-        spread.x + 2 * x * spread.power + y * spread.product,
-        spread.y + 2 * y * spread.power + x * spread.product,
+        chain(x, y, spread.x, spread.difference, spread.product),
+        chain(y, x, spread.y, spread.difference, spread.product),
     )
     return total, *(each for each, asked in zip(gradients, wrt, strict=True) if asked)
 

@@ -11,6 +11,7 @@ from jax.experimental.pallas import tpu as pltpu
 from jiqa.kernels.ssim_statistics.similarity import (
     Moments,
     Similarity,
+    chain,
     compare,
     differentiate,
     powers,
@@ -115,13 +116,12 @@ def gradient(
             _weigh(tiling, each, factors, positions, own=False) for each in (value, *slopes)
         )
         _accumulate(total, own(value))
-        by_power, by_product = (_spread(tiling, each, similarity) for each in others)
+        others = [_spread(tiling, each, similarity) for each in others]
         images = [own(tiling.read(image)) for image in (x, y)]
         asked = [place for place in (0, 1) if wrt[place]]
         for result, place in zip(gradients, asked, strict=True):
             by_mean = _spread(tiling, (by_x, by_y)[place], similarity)
-            mine, other = images[place], images[1 - place]
-            result[0] = by_mean + 2 * mine * by_power + other * by_product
+            result[0] = chain(images[place], images[1 - place], by_mean, *others)
 
     planes = [to_planes(each) for each in (reference, distorted, weights) if each is not None]
     total, *gradients = _call(body, tiling, planes, totals=1, maps=sum(wrt), interpret=interpret)

@@ -7,6 +7,7 @@ from jax import lax
 from jiqa.kernels.ssim_statistics.similarity import (
     Moments,
     Similarity,
+    chain,
     compare,
     compute_dtype,
     differentiate,
@@ -98,10 +99,10 @@ def gradient(
             weight = strips.take_outputs(factors, index)
             kept = [weight * each for each in kept]
         value, by_x, by_y, *others = (strips.keep_new(each, index) for each in kept)
-        by_power, by_product = map(spread, others)
+        others = [spread(each) for each in others]
         images = [strips.take_inputs(image, index).astype(dtype) for image in (x, y)]
         owed = [
-            spread(slope) + 2 * own * by_power + other * by_product
+            chain(own, other, spread(slope), *others)
             for slope, own, other, asked in zip(
                 (by_x, by_y), images, images[::-1], wrt, strict=True
             )

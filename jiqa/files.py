@@ -1,4 +1,4 @@
-"""Files that are either whole or not there."""
+"""Files that are either whole or not there, and where those lie that can be made again."""
 
 import os
 import threading
@@ -38,3 +38,15 @@ def write_whole(path: Path) -> Iterator[BinaryIO]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def cache_folder() -> Path:
+    """The user's folder for what jiqa can make again, which may not be there yet.
+
+    `jiqa` in XDG_CACHE_HOME, or in the home's `.cache`.
+
+    >>> cache_folder().name
+    'jiqa'
+    """
+    caches = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return Path(caches) / "jiqa"

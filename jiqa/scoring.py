@@ -10,7 +10,6 @@ import contextlib
 import dataclasses
 import inspect
 import itertools
-import os
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -23,6 +22,7 @@ import numpy as np
 
 import jiqa
 from jiqa.core.registry import Metric, load
+from jiqa.files import cache_folder
 from jiqa.images import ALPHA, COLOR_PROFILE, MAX_PIXELS, read_image
 from jiqa.pairs import Pair
 from jiqa.pipeline import stream_outcomes
@@ -158,8 +158,7 @@ def use_compilation_cache() -> Path:
     """
     folder = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
     if folder is None:
-        caches = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-        folder = str(Path(caches) / "jiqa" / "xla")
+        folder = str(cache_folder() / "xla")
         jax.config.update("jax_compilation_cache_dir", folder)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)

@@ -13,6 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
+from jiqa.kernels.precision import compute_dtype
+
 INTEGER_RANGES = {"uint8": 255.0, "uint16": 65535.0}
 AnyArray = jax.Array | np.ndarray
 
@@ -237,7 +239,7 @@ def to_float(image: AnyArray) -> jax.Array:
     'float32'
     """
     image = jnp.asarray(image)
-    return image if image.dtype == jnp.float64 else image.astype(jnp.float32)
+    return image.astype(compute_dtype(image.dtype))
 
 
 def check_weights(metric: str, weights: AnyArray, shape: tuple[int, ...]) -> jax.Array:

@@ -133,7 +133,7 @@ def metric(
     lowest, highest = score_range
 
     def decorate(function: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
-        wrapper = image_function(reads_any_dtype=reads_any_dtype)(function)
+        wrapper = image_function(function, reads_any_dtype=reads_any_dtype)
         for name, options in {function.__name__: {}, **(protocols or {})}.items():
             _METRICS[name] = Metric(
                 name=name,
@@ -154,8 +154,8 @@ def metric(
 
 
 def image_function(
-    function: Callable[..., T] | None = None, *, reads_any_dtype: bool = False
-) -> Callable[..., Any]:
+    function: Callable[..., T], *, reads_any_dtype: bool = False
+) -> Callable[..., T]:
     """Gives a function of images the checks, the conversion and the compilation of a metric.
 
     Used by itself for what is not a score, such as the map of a metric.
@@ -165,7 +165,7 @@ def image_function(
         reads_any_dtype: Whether the function takes integers and half precision as they come.
 
     Returns:
-        A function of the same signature, see `metric`; without `function`, the decorator.
+        A function of the same signature; see `metric`.
 
     >>> @image_function
     ... def height(image, *, data_range=1.0):
@@ -174,8 +174,6 @@ def image_function(
     4
     >>> _ = _FUNCTIONS.pop("height")
     """
-    if function is None:
-        return functools.partial(image_function, reads_any_dtype=reads_any_dtype)
     convert = jnp.asarray if reads_any_dtype else arrays.to_float
     parameters = inspect.signature(function).parameters
     images = [p.name for p in parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]

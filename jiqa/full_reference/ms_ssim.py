@@ -16,7 +16,8 @@ from jiqa.core.color import apply_luma
 from jiqa.core.filters import downsample_box
 from jiqa.core.registry import metric
 from jiqa.full_reference.ssim import make_similarity, make_window
-from jiqa.kernels.ssim_statistics import compute_dtype, ssim_statistics
+from jiqa.kernels.precision import compute_dtype
+from jiqa.kernels.ssim_statistics import ssim_statistics
 
 PAPER = 'Wang, Simoncelli and Bovik, "Multiscale structural similarity for image quality '
 PAPER += 'assessment", Asilomar 2003'

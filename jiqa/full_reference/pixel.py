@@ -419,7 +419,7 @@ def average_difference(
     0.25
     """
     reference, distorted = apply_luma(luma, reference, distorted, data_range=data_range)
-    return jnp.mean(reference - distorted, axis=IMAGE_AXES)
+    return pooling.mean(reference - distorted).mean(-1)
 
 
 def _map(

@@ -6,6 +6,7 @@ similarity", IEEE Transactions on Image Processing 13(4), 2004. The default is t
 and its size, the border, the covariance's normalisation, the authors' down-sampling, and luma.
 """
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -114,7 +115,7 @@ def ssim(
     return statistics.ssim.mean(-1)
 
 
-@image_function(reads_any_dtype=True)
+@partial(image_function, reads_any_dtype=True)
 def ssim_map(
     reference: jax.Array,
     distorted: jax.Array,

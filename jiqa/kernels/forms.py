@@ -1,9 +1,9 @@
 """One JAX primitive from several forms of the same computation, chosen where it is compiled.
 
 A primitive, and not a function that asks for the platform, because it is lowered for the platform
-it is compiled for, traces only the form that is used there, has a batching rule that folds `vmap`
-into the batch, and takes the derivative rules of its kernel. Operands are `[..., H, W, C]`, results
-have the same leading axes, and where those are sharded over devices they stay so.
+it is compiled for, traces only the form that is used there, has a batching rule that makes `vmap`
+one more leading axis, and takes the derivative rules of its kernel. Operands are `[..., H, W, C]`,
+results have the same leading axes, and where those are sharded over devices they stay so.
 """
 
 import functools
@@ -45,9 +45,8 @@ def make_primitive(package: str, function: str) -> Primitive:
         package: The kernel's package, which holds `reference` and other modules of `FORMS`. A form
             takes the operands `[N, ...]` by position and the parameters by keyword and returns one
             array `[N, ...]` or a tuple of them, and captures no array; `gpu` and `tpu` take
-            `interpret` too. A module may
-            define `supports(function, operands, **parameters)`, with the operands' shapes and
-            dtypes, to decline.
+            `interpret` too. A module may define `supports(function, operands, **parameters)`, with
+            the operands' shapes and dtypes, to decline.
         function: The function's name in these modules.
 
     Returns:
@@ -115,7 +114,7 @@ def choose_form(
     if implementation is not None:
         order = (implementation, *order)
     for form in order:
-        module = _find_module(package, form)
+        module = find_module(package, form)
         if module is None or not hasattr(module, function):
             continue
         supports = getattr(module, "supports", None)
@@ -125,7 +124,8 @@ def choose_form(
 
 
 @functools.cache
-def _find_module(package: str, form: str) -> Any:
+def find_module(package: str, form: str) -> Any:
+    """The module of a form, or None where the kernel has no such form."""
     name = f"{package}.{form}"
     return importlib.import_module(name) if importlib.util.find_spec(name) else None
 
@@ -138,8 +138,8 @@ def _abstract_results(
     **parameters: Any,
 ) -> list[ShapedArray]:
     """Shapes and dtypes of the reference, with the batch sharded as the first operand's is."""
-    reference = getattr(_find_module(package, "reference"), function)
-    plain = [_fold(jax.ShapeDtypeStruct, operand) for operand in operands]
+    reference = getattr(find_module(package, "reference"), function)
+    plain = [_fold(operand) for operand in operands]
     with use_abstract_mesh(AbstractMesh((), ())):
         results = jax.eval_shape(functools.partial(reference, **parameters), *plain)
     first = operands[0]
@@ -154,10 +154,10 @@ def _abstract_results(
     return [describe(result) for result in jax.tree.leaves(results)]
 
 
-def _fold(make: Callable[..., Any], operand: Any) -> Any:
+def _fold(operand: Any) -> jax.ShapeDtypeStruct:
     """The shape and dtype of an operand with its leading axes made one."""
     *batch, height, width, channels = operand.shape
-    return make((math.prod(batch), height, width, channels), operand.dtype)
+    return jax.ShapeDtypeStruct((math.prod(batch), height, width, channels), operand.dtype)
 
 
 def vary_alike(*operands: jax.Array) -> list[jax.Array]:
@@ -196,19 +196,18 @@ def _lower(
 ) -> Any:
     """The lowering rule: the chosen form, on each device's part of the batch."""
     avals: Sequence[Any] = context.avals_in
-    plain = [_fold(jax.ShapeDtypeStruct, aval) for aval in avals]
+    plain = [_fold(aval) for aval in avals]
     platform = (context.platforms or context.module_context.platforms)[0]
     form = choose_form(package, function, plain, platform, implementation, **parameters)
     if form in PALLAS_PLATFORM:
         parameters["interpret"] = platform != PALLAS_PLATFORM[form]
-    compute = getattr(_find_module(package, form), function)
+    compute = getattr(find_module(package, form), function)
     batch = avals[0].ndim - IMAGE_AXES
-    split = _split_batch(
-        functools.partial(compute, **parameters), batch, context.avals_in, context.avals_out
-    )
+    results: Sequence[Any] = context.avals_out
+    split = _split_batch(functools.partial(compute, **parameters), batch, avals, results)
     context = context.replace(
         avals_in=[ShapedArray(aval.shape, aval.dtype) for aval in avals],
-        avals_out=[ShapedArray(aval.shape, aval.dtype) for aval in context.avals_out],
+        avals_out=[ShapedArray(aval.shape, aval.dtype) for aval in results],
     )
     with use_abstract_mesh(AbstractMesh((), ())):
         return mlir.lower_fun(split, multiple_results=True)(context, *operands)

@@ -9,35 +9,19 @@ import pytest
 from jax.experimental.pallas import triton
 
 import jiqa
-from jiqa.core.filters import gaussian_window, uniform_window
+from jiqa.core.filters import uniform_window
 from jiqa.kernels.forms import PREFERENCES, choose_form
 from jiqa.kernels.separable import gpu as separable_gpu
 from jiqa.kernels.separable import reference as separable_reference
 from jiqa.kernels.ssim_statistics import Similarity, gpu, pair, reference
+from tests.kernels.pairs import GAUSSIAN, LOPSIDED, UNIFORM, make_pair, make_weights
 
-GAUSSIAN = Similarity(tuple(gaussian_window(11, 1.5).tolist()), 1e-4, 9e-4)
-UNIFORM = Similarity(tuple(uniform_window(8).tolist()), 1e-4, 9e-4, 64 / 63)
-LOPSIDED = Similarity((0.5, 0.3, 0.2), 1e-4, 9e-4)
 BOTH = {"luminance": True, "wrt": (True, True)}
 
 # Rounding of float32 in another order of addition; that of the gradient is magnified by 1 / c2.
 MEAN_TOLERANCE, GRADIENT_TOLERANCE = 2e-6, 1e-5
 
 SEVERAL_PROGRAMS = (1, 20, 89, 3)  # along H and along W
-
-
-def make_pair(rng, shape, dtype=np.float32):
-    x = rng.random(shape)
-    y = np.clip(x + 0.2 * rng.standard_normal(shape), 0, 1)
-    if np.issubdtype(dtype, np.integer):
-        return tuple(jnp.asarray(image * np.iinfo(dtype).max, dtype) for image in (x, y))
-    return jnp.asarray(x, dtype), jnp.asarray(y, dtype)
-
-
-def make_weights(rng, shape, similarity):
-    reach = len(similarity.window) - 1
-    size = (shape[0], shape[1] - reach, shape[2] - reach, shape[3])
-    return jnp.asarray(rng.random(size), jnp.float32)
 
 
 def assert_same_gradient(ours, theirs, positions):

@@ -12,14 +12,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jiqa.core.filters import gaussian_window, uniform_window
 from jiqa.kernels import native as library
 from jiqa.kernels.forms import choose_form
 from jiqa.kernels.ssim_statistics import Similarity, native, reference, ssim_statistics
+from tests.kernels.pairs import GAUSSIAN, LOPSIDED, UNIFORM, make_pair, make_weights
 
-GAUSSIAN = Similarity(tuple(gaussian_window(11, 1.5).tolist()), 1e-4, 9e-4)
-UNIFORM = Similarity(tuple(uniform_window(8).tolist()), 1e-4, 9e-4, 64 / 63)
-LOPSIDED = Similarity((0.5, 0.3, 0.2), 1e-4, 9e-4)
 DTYPES = ["float32", "bfloat16", "float16", "uint8", "uint16"]
 
 # One row of windows, several blocks of columns, several bands of rows, rows left over of each.
@@ -40,21 +37,6 @@ needs_kernels = pytest.mark.skipif(not library.available(), reason="no native ke
 needs_compiler = pytest.mark.skipif(
     not any(map(shutil.which, ("c++", "g++", "clang++"))), reason="no compiler here"
 )
-
-
-def make_pair(rng, shape, dtype="float32"):
-    x = rng.random(shape)
-    y = np.clip(x + 0.2 * rng.standard_normal(shape), 0, 1)
-    if dtype.startswith("uint"):
-        return tuple(jnp.asarray(image * np.iinfo(dtype).max, dtype) for image in (x, y))
-    return jnp.asarray(x, dtype), jnp.asarray(y, dtype)
-
-
-def make_weights(rng, shape, similarity):
-    count, height, width, channels = shape
-    reach = len(similarity.window) - 1
-    size = (count, height - reach, width - reach, channels)
-    return jnp.asarray(rng.random(size), jnp.float32)
 
 
 @needs_kernels

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import correlate
 
-from jiqa.kernels.forms import PREFERENCES, _find_module, choose_form
+from jiqa.kernels.forms import PREFERENCES, choose_form, find_module
 from jiqa.kernels.separable import reference, separable
 
 PACKAGE = "jiqa.kernels.separable"
@@ -37,7 +37,7 @@ def test_forms_equal_the_reference(rng, name, taps, stride, shape):
     size = shape[1:3]
     if choose_form(PACKAGE, "correlation", [x], "cpu", name, stride=stride, **windows) != name:
         pytest.skip(f"{name} leaves this to the next form, or is not on this machine")
-    form = _find_module(PACKAGE, name)
+    form = find_module(PACKAGE, name)
     expected = reference.correlation(x, stride=stride, **windows)
     np.testing.assert_allclose(form.correlation(x, stride=stride, **windows), expected, rtol=1e-5)
     np.testing.assert_allclose(

@@ -10,8 +10,8 @@ import pytest
 from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from jiqa.core.filters import gaussian_window, uniform_window
-from jiqa.kernels.forms import PREFERENCES, _find_module, choose_form
+from jiqa.core.filters import gaussian_window
+from jiqa.kernels.forms import PREFERENCES, choose_form, find_module
 from jiqa.kernels.ssim_statistics import (
     Similarity,
     by_rows,
@@ -19,11 +19,9 @@ from jiqa.kernels.ssim_statistics import (
     reference,
     ssim_statistics,
 )
+from tests.kernels.pairs import GAUSSIAN, LOPSIDED, UNIFORM, make_pair, make_weights
 
 PACKAGE = "jiqa.kernels.ssim_statistics"
-GAUSSIAN = Similarity(tuple(gaussian_window(11, 1.5).tolist()), 1e-4, 9e-4)
-UNIFORM = Similarity(tuple(uniform_window(8).tolist()), 1e-4, 9e-4, 64 / 63)
-LOPSIDED = Similarity((0.5, 0.3, 0.2), 1e-4, 9e-4)
 SMALL = Similarity(tuple(gaussian_window(6, 1.5).tolist()), 1e-4, 9e-4)  # compiles fast
 CPU_FORMS = [form for form in PREFERENCES["cpu"] if form != "reference"]
 
@@ -31,14 +29,6 @@ CPU_FORMS = [form for form in PREFERENCES["cpu"] if form != "reference"]
 MEAN_TOLERANCE = 2e-6
 # The gradient divides differences of moments by c2, which magnifies their rounding.
 GRADIENT_TOLERANCE = 2e-5
-
-
-def make_pair(rng, shape, dtype=np.float32):
-    x = rng.random(shape)
-    y = np.clip(x + 0.2 * rng.standard_normal(shape), 0, 1)
-    if np.issubdtype(dtype, np.integer):
-        return tuple(jnp.asarray(image * np.iinfo(dtype).max, dtype) for image in (x, y))
-    return jnp.asarray(x, dtype), jnp.asarray(y, dtype)
 
 
 @partial(jax.jit, static_argnames=("function", "similarity", "luminance", "wrt"))
@@ -50,7 +40,7 @@ def form(name, function, *operands, **parameters):
     """A form's function where it supports these operands; the test is skipped where not."""
     if choose_form(PACKAGE, function, operands, "cpu", name, **parameters) != name:
         pytest.skip(f"{name} leaves this to the next form, or is not on this machine")
-    return jax.jit(partial(getattr(_find_module(PACKAGE, name), function), **parameters))
+    return jax.jit(partial(getattr(find_module(PACKAGE, name), function), **parameters))
 
 
 @pytest.mark.parametrize("name", CPU_FORMS)
@@ -66,10 +56,9 @@ def form(name, function, *operands, **parameters):
 )
 def test_forms_equal_the_reference(rng, name, similarity, shape):
     x, y = make_pair(rng, shape)
-    taps = len(similarity.window) - 1
-    weights = jnp.asarray(rng.random((shape[0], shape[1] - taps, shape[2] - taps, shape[3])))
+    weights = make_weights(rng, shape, similarity)
     positions = weights[0, ..., 0].size
-    for given in ((), (weights.astype(jnp.float32),)):
+    for given in ((), (weights,)):
         compute = form(name, "sums", x, y, *given, similarity=similarity)
         expected = truth("sums", x, y, *given, similarity=similarity)
         for ours, theirs in zip(compute(x, y, *given), expected, strict=True):
@@ -149,7 +138,7 @@ def test_forms_equal_the_reference_on_large_images(rng, name, size):
     x, y = make_pair(rng, (1, *size, 1))
     compute = jax.jit(form(name, "sums", x, y, similarity=GAUSSIAN))
     # In double precision, in strips: the reference would take gigabytes.
-    expected = jax.jit(partial(_find_module(PACKAGE, "xla").sums, similarity=GAUSSIAN))(
+    expected = jax.jit(partial(find_module(PACKAGE, "xla").sums, similarity=GAUSSIAN))(
         x.astype(jnp.float64), y.astype(jnp.float64)
     )
     positions = (size[0] - 10) * (size[1] - 10)
@@ -299,7 +288,7 @@ def test_what_is_not_used_is_not_computed(rng):
         return jax.jit(function).lower(x, y).compile().cost_analysis()["flops"]
 
     parameters = {"similarity": SMALL, "luminance": True, "wrt": (True, False)}
-    alone = flops(lambda x, y: _find_module(PACKAGE, "xla").gradient(x, y, **parameters))
+    alone = flops(lambda x, y: find_module(PACKAGE, "xla").gradient(x, y, **parameters))
     ours = flops(jax.value_and_grad(partial(score, implementation="xla")))
     assert ours < 1.2 * alone
 

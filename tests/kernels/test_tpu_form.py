@@ -10,25 +10,14 @@ from jax._src.pallas.mosaic.interpret import interpret_pallas_call
 from jax.experimental import pallas as pl
 from jax.experimental.pallas import tpu as pltpu
 
-from jiqa.core.filters import gaussian_window, uniform_window
 from jiqa.kernels.separable import reference as separable_reference
 from jiqa.kernels.separable import tpu as separable_tpu
-from jiqa.kernels.ssim_statistics import Similarity, reference, tpu
+from jiqa.kernels.ssim_statistics import reference, tpu
 from jiqa.kernels.tiles import make_tiling
-
-GAUSSIAN = Similarity(tuple(gaussian_window(11, 1.5).tolist()), 1e-4, 9e-4)
-UNIFORM = Similarity(tuple(uniform_window(8).tolist()), 1e-4, 9e-4, 64 / 63)
-LOPSIDED = Similarity((0.5, 0.3, 0.2), 1e-4, 9e-4)
+from tests.kernels.pairs import GAUSSIAN, LOPSIDED, UNIFORM, make_pair, make_weights
 
 # Rounding of float32 in another order of addition; that of the gradient is magnified by 1 / c2.
 MEAN_TOLERANCE, GRADIENT_TOLERANCE = 2e-6, 3e-5
-
-
-def make_pair(rng, shape, dtype=np.float32):
-    x = rng.random(shape)
-    y = np.clip(x + 0.2 * rng.standard_normal(shape), 0, 1)
-    top = 255 if dtype == np.uint8 else 1
-    return jnp.asarray(x * top, dtype), jnp.asarray(y * top, dtype)
 
 
 @pytest.mark.parametrize(
@@ -43,11 +32,10 @@ def make_pair(rng, shape, dtype=np.float32):
 )
 def test_sums_and_gradients_equal_the_reference(rng, shape, similarity, weighted):
     reach = len(similarity.window) - 1
-    size = (shape[0], shape[1] - reach, shape[2] - reach, shape[3])
     operands = make_pair(rng, shape)
     if weighted:
-        operands = (*operands, jnp.asarray(rng.random(size), jnp.float32))
-    positions = size[1] * size[2]
+        operands = (*operands, make_weights(rng, shape, similarity))
+    positions = (shape[1] - reach) * (shape[2] - reach)
     expected = jax.jit(partial(reference.sums, similarity=similarity))(*operands)
     ours = tpu.sums(*operands, similarity=similarity, interpret=True)
     for one, other in zip(ours, expected, strict=True):

@@ -22,6 +22,8 @@ from pathlib import Path
 import jax
 import jaxlib
 
+from jiqa.files import cache_folder
+
 HERE = Path(__file__).parent
 TARGETS = ("jiqa_ssim_sums", "jiqa_ssim_comparison_map", "jiqa_ssim_gradient", "jiqa_filter")
 COMMON_FLAGS = ("-std=c++17", "-fPIC", "-w")
@@ -97,12 +99,6 @@ def find_compiler() -> str:
         if path := shutil.which(name):
             return path
     raise RuntimeError(f"no C++ compiler ({', '.join(names)}) on the path")
-
-
-def cache_folder() -> Path:
-    """Where what was built lies: `jiqa` in XDG_CACHE_HOME or in the home's `.cache`."""
-    caches = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return Path(caches) / "jiqa"
 
 
 def library_name(compiler: str) -> str:

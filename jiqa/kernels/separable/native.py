@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jiqa.kernels import native
-from jiqa.kernels.separable.xla import FEW_TAPS
+from jiqa.kernels.separable.reference import FEW_TAPS
 
 
 def supports(

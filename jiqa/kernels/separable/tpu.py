@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax.experimental import pallas as pl
 
+from jiqa.kernels.separable.reference import FEW_TAPS
 from jiqa.kernels.tiles import (
     MOST_TAPS,
     Tiling,
@@ -16,8 +17,6 @@ from jiqa.kernels.tiles import (
     slide_down,
     to_planes,
 )
-
-FEW_TAPS = 9  # a window this small is cheap as one fused sum over shifted images
 
 
 def supports(

@@ -7,9 +7,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from jiqa.kernels.separable.reference import FEW_TAPS
 from jiqa.kernels.strips import Strips, band, fold, padded_columns, shifted_sum
-
-FEW_TAPS = 9  # a window this small is cheap as one fused sum over shifted images
 
 
 def supports(

@@ -15,12 +15,12 @@ import jax.numpy as jnp
 from jax.interpreters import ad
 
 from jiqa.kernels.forms import check_implementation, make_primitive, vary_alike
+from jiqa.kernels.precision import compute_dtype
 from jiqa.kernels.separable import separable
 from jiqa.kernels.ssim_statistics.similarity import (
     Moments,
     Similarity,
     compare,
-    compute_dtype,
     powers,
 )
 
@@ -46,7 +46,10 @@ def ssim_statistics(
 ) -> Statistics:
     """Mean SSIM and mean contrast-structure of each image and channel.
 
-    What is not used of the result is not computed, in the gradient neither.
+    Equations 6 to 13 of Wang, Bovik, Sheikh and Simoncelli, "Image quality assessment: from error
+    visibility to structural similarity", IEEE TIP 13(4), 2004; contrast-structure is the factor
+    that MS-SSIM averages at every scale but the coarsest. Under `jit`, what is not used of the
+    result is not computed, in the gradient neither.
 
     Args:
         reference: `[..., H, W, C]` of float16, bfloat16, float32, float64, uint8 or uint16.

@@ -4,8 +4,9 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from jiqa.kernels.precision import compute_dtype
 from jiqa.kernels.ssim_statistics import Statistics, ssim_statistics
-from jiqa.kernels.ssim_statistics.similarity import Similarity, compute_dtype
+from jiqa.kernels.ssim_statistics.similarity import Similarity
 
 
 def ssim_statistics_by_rows(

@@ -8,13 +8,13 @@ and float32 for all else. With h taps, `H' = H - h + 1` and `W' = W - h + 1`.
 import jax
 import jax.numpy as jnp
 
+from jiqa.kernels.precision import compute_dtype
 from jiqa.kernels.separable import reference as separable
 from jiqa.kernels.ssim_statistics.similarity import (
     Moments,
     Similarity,
     chain,
     compare,
-    compute_dtype,
     differentiate,
     powers,
 )

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 
 
 @dataclass(frozen=True)
@@ -109,12 +108,3 @@ def _terms(moments: Moments, similarity: Similarity) -> tuple[tuple[Any, Any], t
     scale, apart = similarity.covariance_scale, (x - y) * (x - y)
     covariance, variance = scale * (product - x * y), scale * (difference - apart)
     return (2 * (x * y) + similarity.c1, apart), (2 * covariance + similarity.c2, variance)
-
-
-def compute_dtype(dtype: Any) -> Any:
-    """Double precision is computed in double, everything else in single precision.
-
-    >>> compute_dtype(jnp.bfloat16), compute_dtype("float64")
-    (dtype('float32'), dtype('float64'))
-    """
-    return jnp.dtype("float64" if jnp.dtype(dtype) == jnp.float64 else "float32")

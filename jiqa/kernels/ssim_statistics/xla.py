@@ -4,12 +4,12 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from jiqa.kernels.precision import compute_dtype
 from jiqa.kernels.ssim_statistics.similarity import (
     Moments,
     Similarity,
     chain,
     compare,
-    compute_dtype,
     differentiate,
     powers,
 )

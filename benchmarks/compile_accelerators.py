@@ -13,15 +13,14 @@ import os
 import subprocess
 import sys
 import tempfile
-import venv
 from pathlib import Path
 from typing import Any
 
+from environments import PROJECT, prepare
 from rich.console import Console
 from rich.table import Table
 
 HERE = Path(__file__).parent
-PROJECT = HERE.parent
 # What jiqa needs to be imported, besides what the platform's requirements bring.
 LIGHT = ("numpy", "scipy", "ml_dtypes", "opt_einsum", "absl-py")
 SHOWN = {
@@ -35,24 +34,11 @@ SHOWN = {
 }
 
 
-def prepare(platform: str) -> Path:
-    """The interpreter of the platform's environment, made anew if its requirements changed."""
-    requirements = HERE / "accelerators" / f"requirements-{platform}.txt"
-    folder = PROJECT / f".venv-{platform}"
-    python, stamp = folder / "bin" / "python", folder / "requirements.txt"
-    if not stamp.exists() or stamp.read_text() != requirements.read_text():
-        venv.create(folder, with_pip=True, clear=True)
-        install = [python, "-m", "pip", "install", "--quiet"]
-        # Without dependencies: jax would bring those of a GPU, gigabytes that no compiler needs.
-        subprocess.run([*install, "--no-deps", "-r", requirements], check=True)
-        subprocess.run([*install, *LIGHT], check=True)
-        stamp.write_text(requirements.read_text())
-    return python
-
-
 def compile_for(platform: str, quick: bool) -> list[dict[str, Any]]:
     """The rows of a platform's script."""
-    python = prepare(platform)
+    requirements = HERE / "accelerators" / f"requirements-{platform}.txt"
+    # Without dependencies: jax would bring those of a GPU, gigabytes that no compiler needs.
+    python = prepare(platform, requirements, "--no-deps", also=LIGHT)
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "rows.json"
         command = [python, HERE / "accelerators" / f"{platform}.py", "--output", output]

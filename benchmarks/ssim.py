@@ -23,7 +23,6 @@ import os
 import platform
 import re
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -32,13 +31,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from contenders import PEERS
+from environments import prepare
 from processes import Machine, Worker
 from rich.console import Console
 from tables import print_agreement, print_case, print_summary
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "ssim.json"
-ENVIRONMENT = HERE.parent / ".venv-peers"
 FRAMES = {"1080p": (1, 1080, 1920, 3), "2160p": (1, 2160, 3840, 3)}
 MODES = ("forward", "gradient")
 REST = 0.02  # seconds between turns, in which threads of the last one fall asleep
@@ -85,21 +84,6 @@ def make_images(folder: Path, shape: tuple[int, int, int, int]) -> None:
     np.save(folder / "distorted.npy", np.clip(distorted, 0, 1))
 
 
-def install_peers() -> Path:
-    """The Python of the peers' environment, made or brought up to date first."""
-    requirements = HERE / "requirements.txt"
-    python, stamp = ENVIRONMENT / "bin" / "python", ENVIRONMENT / "installed.txt"
-    if stamp.exists() and stamp.read_text() == requirements.read_text():
-        return python
-    print(f"installing {requirements.name} into {ENVIRONMENT.name}, some gigabytes")
-    subprocess.run([sys.executable, "-m", "venv", str(ENVIRONMENT)], check=True)
-    (ENVIRONMENT / ".gitignore").write_text("*\n")
-    command = [str(python), "-m", "pip", "install", "--quiet", "-r", str(requirements)]
-    subprocess.run(command, check=True)
-    stamp.write_text(requirements.read_text())
-    return python
-
-
 def find_implementations() -> list[str]:
     """The kernels for CPUs that jiqa has and lets one choose."""
     import jiqa
@@ -117,7 +101,7 @@ def start_contenders(
     forms = find_implementations() if options.implementations is None else options.implementations
     pythons = dict.fromkeys(["jiqa", *(f"jiqa:{form}" for form in forms)], Path(sys.executable))
     if options.peers:
-        pythons |= dict.fromkeys(options.peers, install_peers())
+        pythons |= dict.fromkeys(options.peers, prepare("peers", HERE / "requirements.txt"))
 
     def start(name: str, role: str, **settings: str) -> Worker:
         log = folder / f"{name.replace(':', ' ')} {role}.log"

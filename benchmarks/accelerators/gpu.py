@@ -8,16 +8,12 @@ estimate counts the instructions that the main loop of a lone kernel issues, as 
 waited for and no processor idle.
 """
 
-import argparse
-import json
 import math
 import os
 import re
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -33,61 +29,14 @@ import jax
 import jax.numpy as jnp
 from jax.experimental import topologies
 from jax.sharding import SingleDeviceSharding
+from programs import SHAPES, Program, compile_program, kernels, metrics, similarity, write_rows
 
-import jiqa
-from jiqa.core.filters import gaussian_window, uniform_window
+from jiqa.core.filters import uniform_window
 from jiqa.kernels.separable import gpu as separable
 from jiqa.kernels.ssim_statistics import gpu as statistics
-from jiqa.kernels.ssim_statistics.similarity import Similarity
 
 TARGETS = {"sm_80": "sm_80", "sm_90": "sm_90a"}  # and what XLA compiles for there
-SHAPES = [(8, 512, 512, 3), (1, 11, 11, 1), (1, 1080, 1920, 3), (1, 2160, 3840, 3)]
 SCHEDULERS = 4  # of a processor, each issues an instruction a cycle
-
-
-@dataclass(frozen=True)
-class Program:
-    """What is compiled; `kernel` where it is one Pallas kernel, which is estimated."""
-
-    name: str
-    function: Callable[..., Any]
-    operands: Sequence[jax.ShapeDtypeStruct]
-    kernel: bool = True
-
-
-def similarity(window: Sequence[float]) -> Similarity:
-    """SSIM with this window and the usual constants."""
-    return Similarity(tuple(map(float, window)), 1e-4, 9e-4)
-
-
-def kernels(shape: Sequence[int]) -> Iterator[Program]:
-    """Every kernel of the form for images of this shape."""
-    gaussian = similarity(gaussian_window(11, 1.5))
-    image = jax.ShapeDtypeStruct(shape, jnp.float32)
-    weights = jax.ShapeDtypeStruct((shape[0], shape[1] - 10, shape[2] - 10, shape[3]), jnp.float32)
-    for dtype in (jnp.float32, jnp.bfloat16, jnp.uint8):
-        pair = [jax.ShapeDtypeStruct(shape, dtype)] * 2
-        yield Program(
-            f"sums {pair[0].dtype.name}", partial(statistics.sums, similarity=gaussian), pair
-        )
-    pair = [image, image]
-    yield Program("sums weighted", partial(statistics.sums, similarity=gaussian), [*pair, weights])
-    show = partial(statistics.comparison_map, similarity=gaussian, luminance=True)
-    yield Program("comparison_map", show, pair)
-    for name, wrt in (("distorted", (False, True)), ("both", (True, True))):
-        slope = partial(statistics.gradient, similarity=gaussian, luminance=True, wrt=wrt)
-        yield Program(f"gradient {name}", slope, pair)
-    window = gaussian.window
-    for stride in (1, 2):
-        parameters = {"rows": window, "columns": window, "stride": stride}
-        correlation = partial(separable.correlation, **parameters)
-        yield Program(f"correlation stride {stride}", correlation, [image])
-        size = tuple(shape[1:3])
-        yield Program(
-            f"adjoint stride {stride}",
-            partial(separable.adjoint, size=size, **parameters),
-            [jax.eval_shape(correlation, image)],
-        )
 
 
 def largest_windows(shape: Sequence[int]) -> Iterator[Program]:
@@ -106,49 +55,29 @@ def largest_windows(shape: Sequence[int]) -> Iterator[Program]:
     yield Program(f"correlation {taps} taps", correlation, pair[:1])
 
 
-def metrics(shape: Sequence[int]) -> Iterator[Program]:
-    """Metrics that use the kernels, with their gradients."""
-    pair = [jax.ShapeDtypeStruct(shape, jnp.float32)] * 2
-    for name in ("ssim", "ms_ssim"):
-        score = getattr(jiqa, name)
-        yield Program(f"jiqa.{name}", score, pair, kernel=False)
-        total = jax.value_and_grad(lambda x, y, score=score: score(x, y).mean(), 1)
-        yield Program(f"jiqa.{name} value and gradient", total, pair, kernel=False)
-
-
-def compile_program(program: Program, target: str) -> dict[str, Any]:
+def compile_for(program: Program, target: str) -> dict[str, Any]:
     """One row: a program compiled for a target."""
     for file in DUMP.iterdir():
         file.unlink()
-    row = dict.fromkeys(
-        ["error", "temporary_bytes", "registers", "spill_bytes", "bundles", "estimate_us"]
-    )
-    row |= {"platform": "cuda", "target": target, "program": program.name}
-    row |= {"shape": list(program.operands[0].shape), "compiled": True}
     description = Path(__file__).with_name(f"{target}.txtpb").read_text()
     device = topologies.get_topology_desc(
         "", "cuda", target_config=description, topology="1x1x1"
     ).devices[0]
-    placed = [
-        jax.ShapeDtypeStruct(each.shape, each.dtype, sharding=SingleDeviceSharding(device))
-        for each in program.operands
-    ]
-    row["floor_us"] = floor(program, description)
-    start = time.perf_counter()
-    try:
-        with jax.default_device(device):
-            compiled = jax.jit(program.function).lower(*placed).compile()
-    except Exception as error:  # whatever the compiler says is the result
-        row |= {"compiled": False, "error": f"{type(error).__name__}: {error}"[:500]}
-    row["compile_seconds"] = round(time.perf_counter() - start, 2)
-    if row["compiled"]:
-        row["temporary_bytes"] = compiled.memory_analysis().temp_size_in_bytes
+
+    def describe(_: Any) -> dict[str, Any]:
         codes = [assemble(file, target) for file in DUMP.glob("*.ptx") if file.stat().st_size]
-        row["registers"] = max(registers for registers, _, _ in codes)
-        row["spill_bytes"] = sum(spills for _, spills, _ in codes)
+        found: dict[str, Any] = {
+            "registers": max(registers for registers, _, _ in codes),
+            "spill_bytes": sum(spills for _, spills, _ in codes),
+        }
         if program.kernel:
-            row["estimate_us"] = estimate(program, description, [code for *_, code in codes])
-    return row
+            found["estimate_us"] = estimate(program, description, [code for *_, code in codes])
+        return found
+
+    floor = round(1e6 * program.moved_bytes / read_number(description, "memory_bandwidth"), 1)
+    place, context = SingleDeviceSharding(device), jax.default_device(device)
+    facts = {"platform": "cuda", "target": target, "floor_us": floor}
+    return compile_program(program, place, context, describe, **facts)
 
 
 def read_number(description: str, field: str) -> float:
@@ -156,13 +85,6 @@ def read_number(description: str, field: str) -> float:
     match = re.search(rf"\b{field}: ([\d.]+)", description)
     assert match, field
     return float(match[1])
-
-
-def floor(program: Program, description: str) -> float:
-    """Microseconds to read the operands and write the results once."""
-    results = jax.tree.leaves(jax.eval_shape(program.function, *program.operands))
-    size = sum(each.size * each.dtype.itemsize for each in (*program.operands, *results))
-    return round(1e6 * size / read_number(description, "memory_bandwidth"), 1)
 
 
 def tool(name: str) -> str:
@@ -212,11 +134,7 @@ def estimate(program: Program, description: str, codes: Sequence[str]) -> float 
     loop = next((loop for loop in map(main_loop, codes) if loop), None)
     if loop is None:
         return None
-    (call,) = [
-        equation
-        for equation in jax.make_jaxpr(program.function)(*program.operands).eqns
-        if equation.primitive.name == "pallas_call"
-    ]
+    call = program.pallas_call
     turns = sum(
         equation.params["length"]
         for equation in call.params["jaxpr"].eqns
@@ -230,18 +148,12 @@ def estimate(program: Program, description: str, codes: Sequence[str]) -> float 
     return round(cycles / (read_number(description, "core_count") * clock), 1)
 
 
-def main() -> None:
-    """Compiles everything and writes the rows."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--quick", action="store_true", help="one shape")
-    arguments = parser.parse_args()
-    shapes = SHAPES[:1] if arguments.quick else SHAPES
-    programs = [program for shape in shapes for program in kernels(shape)]
+def compile_all(shapes: list[tuple[int, ...]]) -> list[dict[str, Any]]:
+    """The rows of all programs and targets."""
+    programs = [each for shape in shapes for each in kernels(statistics, separable, shape, [1, 2])]
     programs += [*largest_windows(SHAPES[0]), *metrics(SHAPES[0])]
-    rows = [compile_program(program, target) for target in TARGETS for program in programs]
-    arguments.output.write_text(json.dumps(rows, indent=1) + "\n")
+    return [compile_for(program, target) for target in TARGETS for program in programs]
 
 
 if __name__ == "__main__":
-    main()
+    write_rows(__doc__.splitlines()[0], compile_all)

@@ -229,12 +229,30 @@ def gradient(
     >>> float(horizontal[1, 1, 0]), float(vertical[1, 1, 0])
     (2.0, 0.0)
     """
-    if operator not in GRADIENT_SMOOTHING:
-        raise ValueError(f"operator={operator!r} is unknown; use {', '.join(GRADIENT_SMOOTHING)}.")
-    smoothing = GRADIENT_SMOOTHING[operator]
+    smoothing = gradient_smoothing(operator)
     horizontal = correlate_separable(images, smoothing, CENTRAL_DIFFERENCE, border=border)
     vertical = correlate_separable(images, CENTRAL_DIFFERENCE, smoothing, border=border)
     return horizontal, vertical
+
+
+def gradient_smoothing(operator: str) -> np.ndarray:
+    """The three weights, of unit sum, that a 3 x 3 gradient operator puts across its difference.
+
+    Args:
+        operator: "scharr", "prewitt" or "sobel".
+
+    Returns:
+        `[3]`, symmetric.
+
+    Raises:
+        ValueError: Unknown operator.
+
+    >>> print(gradient_smoothing("sobel"))
+    [0.25 0.5  0.25]
+    """
+    if operator not in GRADIENT_SMOOTHING:
+        raise ValueError(f"operator={operator!r} is unknown; use {', '.join(GRADIENT_SMOOTHING)}.")
+    return GRADIENT_SMOOTHING[operator]
 
 
 def gradient_magnitude(

@@ -6,13 +6,20 @@ authors' `GMSD.m`: luma rounded as MATLAB does, halved by a 2 x 2 mean, Prewitt 
 borders, and the standard deviation that divides by N - 1.
 """
 
+import math
+
 import jax
 
 from jiqa.core import pooling
 from jiqa.core.arrays import safe_sqrt
 from jiqa.core.color import apply_luma
-from jiqa.core.filters import correlate_separable, gradient, uniform_window
+from jiqa.core.filters import correlate_separable, gradient_smoothing, uniform_window
 from jiqa.core.registry import image_function, metric
+from jiqa.kernels.gradient_similarity import (
+    GradientSimilarity,
+    gradient_similarity,
+    similarity_map,
+)
 
 PAPER = 'Xue, Zhang, Mou and Bovik, "Gradient magnitude similarity deviation", IEEE TIP 23(2), 2014'
 
@@ -35,6 +42,7 @@ def gmsd(
     constant: float = 170 / 255**2,
     downsample: bool = True,
     weights: jax.Array | None = None,
+    implementation: str | None = None,
 ) -> jax.Array:
     """Standard deviation of the similarity of gradient magnitudes.
 
@@ -47,12 +55,13 @@ def gmsd(
         constant: The paper's c (T in the authors' code) relative to `data_range` squared.
         downsample: Whether the images are halved first, as the authors do.
         weights: Pooling weights `[..., H, W]`, or None; halved with the images.
+        implementation: A kernel of `jiqa.kernels.forms.FORMS`, or None for the platform's best.
 
     Returns:
         `[...]` from 0, which equal images give; lower is better.
 
     Raises:
-        ValueError: Unknown operator.
+        ValueError: Unknown operator or implementation.
 
     >>> import jax.numpy as jnp
     >>> image = jnp.linspace(0, 1, 16 * 16).reshape(16, 16, 1)
@@ -61,11 +70,16 @@ def gmsd(
     >>> bool(gmsd(image, image**2) < gmsd(image, image.at[::3, ::2].set(1.0)))
     True
     """
-    similarity = _similarity_map(
-        reference, distorted, data_range, luma, operator, constant, downsample
+    pair = _prepare(reference, distorted, data_range, luma, downsample)
+    weights = pooling.fit_weights(weights, 2 if downsample else 1, *pair[0].shape[-3:-1])
+    _, variance = gradient_similarity(
+        *pair,
+        make_gradient_similarity(operator, constant * data_range**2),
+        weights=weights,
+        implementation=implementation,
     )
-    weights = pooling.fit_weights(weights, 2 if downsample else 1, *similarity.shape[-3:-1])
-    return pooling.standard_deviation(similarity, weights, sample=True).mean(-1)
+    count = math.prod(pair[0].shape[-3:-1])
+    return safe_sqrt(variance * (count / max(count - 1, 1))).mean(-1)
 
 
 @image_function
@@ -89,35 +103,37 @@ def gmsd_map(
     >>> gmsd_map(jnp.zeros((15, 20, 3)), jnp.ones((15, 20, 3))).shape
     (8, 10)
     """
-    similarity = _similarity_map(
-        reference, distorted, data_range, luma, operator, constant, downsample
-    )
-    return similarity.mean(-1)
+    pair = _prepare(reference, distorted, data_range, luma, downsample)
+    similarity = make_gradient_similarity(operator, constant * data_range**2)
+    return similarity_map(*pair, similarity).mean(-1)
 
 
-def _similarity_map(
+def make_gradient_similarity(operator: str, constant: float) -> GradientSimilarity:
+    """What the kernel needs for a named operator.
+
+    Args:
+        operator: As in `gmsd`.
+        constant: In squared units of the images.
+
+    Raises:
+        ValueError: Unknown operator.
+
+    >>> make_gradient_similarity("prewitt", 170.0).constant
+    170.0
+    """
+    return GradientSimilarity(tuple(gradient_smoothing(operator).tolist()), constant)
+
+
+def _prepare(
     reference: jax.Array,
     distorted: jax.Array,
     data_range: float,
     luma: str | None,
-    operator: str,
-    constant: float,
     downsample: bool,
-) -> jax.Array:
-    """Equation 4 of the paper, `[..., H', W', C]`."""
-    pair = apply_luma(luma, reference, distorted, data_range=data_range)
-    if downsample:
-        pair = _halve(pair[0]), _halve(pair[1])
-    energy_x, energy_y = (_gradient_energy(image, operator) for image in pair)
-    constant = constant * data_range**2
-    # One root of the product of squared magnitudes, which is their own square where they are equal.
-    product = safe_sqrt(energy_x * energy_y)
-    return (2 * product + constant) / (energy_x + energy_y + constant)
-
-
-def _gradient_energy(image: jax.Array, operator: str) -> jax.Array:
-    horizontal, vertical = gradient(image, operator, border="zero")
-    return horizontal**2 + vertical**2
+) -> tuple[jax.Array, jax.Array]:
+    """What is compared of both images: their luma, halved."""
+    x, y = apply_luma(luma, reference, distorted, data_range=data_range)
+    return (_halve(x), _halve(y)) if downsample else (x, y)
 
 
 def _halve(images: jax.Array) -> jax.Array:

@@ -25,7 +25,14 @@ import jaxlib
 from jiqa.files import cache_folder
 
 HERE = Path(__file__).parent
-TARGETS = ("jiqa_ssim_sums", "jiqa_ssim_comparison_map", "jiqa_ssim_gradient", "jiqa_filter")
+TARGETS = (
+    "jiqa_ssim_sums",
+    "jiqa_ssim_comparison_map",
+    "jiqa_ssim_gradient",
+    "jiqa_filter",
+    "jiqa_gradient_moments",
+    "jiqa_gradient_slopes",
+)
 COMMON_FLAGS = ("-std=c++17", "-fPIC", "-w")
 # Products and sums may be contracted; nothing else may change a result.
 KERNEL_FLAGS = ("-O3", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math")
@@ -33,7 +40,8 @@ X86_FLAGS = {
     "avx512": ["-mavx512f", "-mavx512vl", "-mavx512bw", "-mavx512dq", "-mavx2", "-mfma", "-mf16c"],
     "avx2": ["-mavx2", "-mfma", "-mf16c"],
 }
-SOURCES = ("statistics.cc", "filter.cc")  # compiled for every instruction set
+SOURCES = ("statistics.cc", "filter.cc", "gradients.cc")  # compiled for every instruction set
+TABLES = ("KERNELS", "FILTER_KERNELS", "GRADIENT_KERNELS")  # a name for each instruction set
 PATIENCE = 300  # seconds that a compiler may take
 
 logger = logging.getLogger(__name__)
@@ -126,7 +134,7 @@ def build(compiler: str, workplace: Path) -> Path:
     x86 = platform.machine() in ("x86_64", "AMD64")
     commands = [["ffi.cc", "-O2", f"-I{jax.ffi.include_dir()}"]]
     for name, flags in {"baseline": [], **(X86_FLAGS if x86 else {})}.items():
-        tables = [f"-DKERNELS=kernels_{name}", f"-DFILTER_KERNELS=filter_kernels_{name}"]
+        tables = [f"-D{table}={table.lower()}_{name}" for table in TABLES]
         commands += [[source, *KERNEL_FLAGS, *flags, *tables] for source in SOURCES]
     objects = [str(workplace / f"{index}.o") for index in range(len(commands))]
     library = workplace / "native.so"

@@ -10,11 +10,13 @@ namespace ffi = xla::ffi;
 struct Processor {
   const Kernels &statistics;
   const FilterKernels &filter;
+  const GradientKernels &gradients;
 };
 
-#define DECLARE_KERNELS(name)          \
-  extern const Kernels kernels_##name; \
-  extern const FilterKernels filter_kernels_##name;
+#define DECLARE_KERNELS(name)                       \
+  extern const Kernels kernels_##name;              \
+  extern const FilterKernels filter_kernels_##name; \
+  extern const GradientKernels gradient_kernels_##name;
 DECLARE_KERNELS(baseline)
 #if defined(__x86_64__)
 DECLARE_KERNELS(avx2)
@@ -30,11 +32,11 @@ Processor find_processor() {
 #if defined(__x86_64__)
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
       __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq"))
-    return {kernels_avx512, filter_kernels_avx512};
+    return {kernels_avx512, filter_kernels_avx512, gradient_kernels_avx512};
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-    return {kernels_avx2, filter_kernels_avx2};
+    return {kernels_avx2, filter_kernels_avx2, gradient_kernels_avx2};
 #endif
-  return {kernels_baseline, filter_kernels_baseline};
+  return {kernels_baseline, filter_kernels_baseline, gradient_kernels_baseline};
 }
 
 const Processor &processor() {
@@ -163,6 +165,97 @@ ffi::Error filter(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> from, ffi::ResultB
   return run_parallel(pool, f.images * bands, kernels.scratch_floats(f), run_task);
 }
 
+// Runs run(image, begin, end, scratch) for bands of rows of all images.
+template <class Run>
+ffi::Error run_bands(ffi::ThreadPool pool, const Gradients &g, const Run &run) {
+  const long rows = std::max<long>(LEAST_WORK / std::max<long>(g.width, 1), 1);
+  const long bands = (g.height - 1) / rows + 1;
+  const auto run_task = [&](long index, float *scratch) {
+    const long begin = index % bands * rows;
+    run(index / bands, begin, std::min(g.height, begin + rows), scratch);
+  };
+  return run_parallel(pool, g.images * bands, processor().gradients.scratch_floats(g), run_task);
+}
+
+// Fills what `g` leaves open and leaves weights' sum, mean and variance [images, 3, channels].
+ffi::Error measure(ffi::ThreadPool pool, Gradients &g, ffi::Buffer<ffi::F32> x,
+                   ffi::Buffer<ffi::F32> y, ffi::RemainingArgs rest,
+                   ffi::Span<const float> smoothing, float constant, std::vector<double> &moments) {
+  const auto size = x.dimensions();
+  g.images = size[0], g.height = size[1], g.width = size[2] * size[3], g.channels = size[3];
+  g.x = x.typed_data(), g.y = y.typed_data(), g.weights = first_weights(rest);
+  std::copy(smoothing.begin(), smoothing.end(), g.smoothing);
+  g.constant = constant;
+  const long parts = 3 * g.channels;
+  std::vector<double> rows(g.images * g.height * parts);  // at each band's first row, its sums
+  ffi::Error error = run_bands(pool, g, [&](long image, long begin, long end, float *scratch) {
+    double *const sums = rows.data() + (image * g.height + begin) * parts;
+    processor().gradients.measure(g, image, begin, end, sums, scratch);
+  });
+  if (error.failure()) return error;
+  moments.assign(g.images * parts, 0);
+  for (long i = 0; i < g.images * g.height * parts; i++)
+    moments[i / (g.height * parts) * parts + i % parts] += rows[i];
+  for (long image = 0; image < g.images; image++) {
+    for (long channel = 0; channel < g.channels; channel++) {
+      double *const all = moments.data() + image * parts + channel;
+      double &mean = all[g.channels], &variance = all[2 * g.channels];
+      mean /= all[0];
+      variance = std::max(variance / all[0] - mean * mean, 0.0);
+    }
+  }
+  return error;
+}
+
+// Copies weights' sum (0), mean (1) or variance (2) of all images.
+void copy_moment(const Gradients &g, const std::vector<double> &moments, long which, float *to) {
+  for (long image = 0; image < g.images; image++)
+    for (long channel = 0; channel < g.channels; channel++)
+      *to++ = moments[(image * 3 + which) * g.channels + channel];
+}
+
+ffi::Error gradient_moments(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> x, ffi::Buffer<ffi::F32> y,
+                            ffi::RemainingArgs rest, ffi::ResultBuffer<ffi::F32> mean,
+                            ffi::ResultBuffer<ffi::F32> variance, ffi::Span<const float> smoothing,
+                            float constant) {
+  Gradients g = {};
+  std::vector<double> moments;
+  ffi::Error error = measure(pool, g, x, y, rest, smoothing, constant, moments);
+  if (error.failure()) return error;
+  copy_moment(g, moments, 1, mean->typed_data());
+  copy_moment(g, moments, 2, variance->typed_data());
+  return error;
+}
+
+// The slopes of the mean or of the variance with respect to y, or to x and y where two are to be
+// returned.
+ffi::Error gradient_slopes(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> x, ffi::Buffer<ffi::F32> y,
+                           ffi::RemainingArgs rest, ffi::ResultBuffer<ffi::F32> total,
+                           ffi::RemainingRets gradients, ffi::Span<const float> smoothing,
+                           float constant, bool variance) {
+  Gradients g = {};
+  std::vector<double> moments;
+  ffi::Error error = measure(pool, g, x, y, rest, smoothing, constant, moments);
+  if (error.failure()) return error;
+  copy_moment(g, moments, variance ? 2 : 1, total->typed_data());
+  std::vector<double> slopes(2 * g.images * g.channels);
+  for (long image = 0; image < g.images; image++) {
+    for (long channel = 0; channel < g.channels; channel++) {
+      const double *const all = moments.data() + image * 3 * g.channels + channel;
+      double *const to = slopes.data() + image * 2 * g.channels + channel;
+      to[0] = (variance ? -2 * all[g.channels] : 1) / all[0];
+      to[g.channels] = (variance ? 2 : 0) / all[0];
+    }
+  }
+  g.slopes = slopes.data();
+  const bool both = gradients.size() == 2;
+  g.by_x = both ? (*gradients.get<ffi::BufferR4<ffi::F32>>(0))->typed_data() : nullptr;
+  g.by_y = (*gradients.get<ffi::BufferR4<ffi::F32>>(both))->typed_data();
+  return run_bands(pool, g, [&](long image, long begin, long end, float *scratch) {
+    processor().gradients.differentiate(g, image, begin, end, scratch);
+  });
+}
+
 }  // namespace
 
 XLA_FFI_DEFINE_HANDLER_SYMBOL(jiqa_filter, filter,
@@ -215,3 +308,26 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(jiqa_ssim_gradient, gradient,
                                   .Attr<float>("c2")
                                   .Attr<float>("scale")
                                   .Attr<bool>("luminance"));
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(jiqa_gradient_moments, gradient_moments,
+                              ffi::Ffi::Bind()
+                                  .Ctx<ffi::ThreadPool>()
+                                  .Arg<ffi::Buffer<ffi::F32>>()
+                                  .Arg<ffi::Buffer<ffi::F32>>()
+                                  .RemainingArgs()
+                                  .Ret<ffi::Buffer<ffi::F32>>()
+                                  .Ret<ffi::Buffer<ffi::F32>>()
+                                  .Attr<ffi::Span<const float>>("smoothing")
+                                  .Attr<float>("constant"));
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(jiqa_gradient_slopes, gradient_slopes,
+                              ffi::Ffi::Bind()
+                                  .Ctx<ffi::ThreadPool>()
+                                  .Arg<ffi::Buffer<ffi::F32>>()
+                                  .Arg<ffi::Buffer<ffi::F32>>()
+                                  .RemainingArgs()
+                                  .Ret<ffi::Buffer<ffi::F32>>()
+                                  .RemainingRets()
+                                  .Attr<ffi::Span<const float>>("smoothing")
+                                  .Attr<float>("constant")
+                                  .Attr<bool>("variance"));

@@ -58,3 +58,21 @@ struct FilterKernels {
   long (*scratch_floats)(const Filter &);
   void (*filter)(const Filter &, long image, long begin_group, long end_group, float *scratch);
 };
+
+// How unlike the gradients of two images are, zero outside of both: with the lengths m and n of the
+// gradients, d = (m - n)^2 / (m^2 + n^2 + constant) at every pixel.
+struct Gradients {
+  long images, height, width, channels;  // width as above
+  const float *x, *y, *weights;          // [images, height, width]; weights null for ones
+  float smoothing[3], constant;
+  const double *slopes;  // [images, 2, channels]: d is differentiated with the factor a + b d
+  float *by_x, *by_y;    // [images, height, width]; both or by_y alone
+};
+
+struct GradientKernels {
+  long (*scratch_floats)(const Gradients &);
+  // Adds the sums of w, w d and w d^2 over some rows to sums [3, channels].
+  void (*measure)(const Gradients &, long image, long begin, long end, double *sums,
+                  float *scratch);
+  void (*differentiate)(const Gradients &, long image, long begin, long end, float *scratch);
+};

@@ -7,13 +7,13 @@ the map, composed from separable correlations.
 
 import functools
 import math
-from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax.interpreters import ad
 
+from jiqa.kernels.derivatives import Operands, change_along, moves, push_forward
 from jiqa.kernels.forms import check_implementation, make_primitive, vary_alike
 from jiqa.kernels.precision import compute_dtype
 from jiqa.kernels.separable import separable
@@ -126,9 +126,6 @@ def comparison_map(
     return result
 
 
-Operands = Sequence[jax.Array]
-
-
 def _composed_map(
     *images: jax.Array, similarity: Similarity, luminance: bool, implementation: str | None
 ) -> jax.Array:
@@ -156,10 +153,6 @@ def _composed_gradient(
     return [value, *(each for each, asked in zip(gradients, wrt, strict=True) if asked)]
 
 
-def _moves(tangent: Any) -> bool:
-    return not isinstance(tangent, ad.Zero)
-
-
 def _differentiate_sums(
     primals: Operands, tangents: Operands, **parameters: Any
 ) -> tuple[list[jax.Array], list[jax.Array]]:
@@ -176,12 +169,10 @@ def _differentiate_sum(
     primals: Operands, tangents: Operands, **parameters: Any
 ) -> tuple[jax.Array, jax.Array]:
     """One sum and its change: the inner product of its gradient with the tangents."""
-    wrt = tuple(map(_moves, tangents[:2]))
+    wrt = tuple(map(moves, tangents[:2]))
     value, *gradients = _gradient.bind(*primals, wrt=wrt, **parameters)
-    change = jnp.zeros_like(value)
-    for gradient, tangent in zip(gradients, filter(_moves, tangents[:2]), strict=True):
-        change += jnp.sum(gradient * tangent.astype(gradient.dtype), (-3, -2))
-    for tangent in filter(_moves, tangents[2:]):
+    change = change_along(value, gradients, tangents[:2])
+    for tangent in filter(moves, tangents[2:]):
         (comparison,) = _comparison_map.bind(*primals[:2], **parameters)
         change += jnp.sum(comparison * tangent, (-3, -2))
     return value, change
@@ -191,7 +182,7 @@ def _differentiate_map(
     primals: Operands, tangents: Operands, **parameters: Any
 ) -> tuple[list[jax.Array], list[jax.Array]]:
     value = _comparison_map.bind(*primals, **parameters)
-    change = _push_forward(functools.partial(_composed_map, **parameters), primals, tangents)
+    change = push_forward(functools.partial(_composed_map, **parameters), primals, tangents)
     return value, [change]
 
 
@@ -199,22 +190,8 @@ def _differentiate_gradient(
     primals: Operands, tangents: Operands, **parameters: Any
 ) -> tuple[list[jax.Array], list[jax.Array]]:
     values = _gradient.bind(*primals, **parameters)
-    changes = _push_forward(functools.partial(_composed_gradient, **parameters), primals, tangents)
+    changes = push_forward(functools.partial(_composed_gradient, **parameters), primals, tangents)
     return values, changes
-
-
-def _push_forward(function: Callable[..., Any], primals: Operands, tangents: Operands) -> Any:
-    """The change of a function of the primals along those tangents that are not zero."""
-    moving = [place for place, tangent in enumerate(tangents) if _moves(tangent)]
-
-    def restricted(*values: jax.Array) -> Any:
-        operands = list(primals)
-        for place, value in zip(moving, values, strict=True):
-            operands[place] = value
-        return function(*operands)
-
-    values, along = ([each[place] for place in moving] for each in (primals, tangents))
-    return jax.jvp(restricted, values, along)[1]
 
 
 ad.primitive_jvps[_sums] = _differentiate_sums

@@ -150,7 +150,7 @@ def estimate(program: Program, description: str, codes: Sequence[str]) -> float 
 
 def compile_all(shapes: list[tuple[int, ...]]) -> list[dict[str, Any]]:
     """The rows of all programs and targets."""
-    programs = [each for shape in shapes for each in kernels(statistics, separable, shape, [1, 2])]
+    programs = [each for shape in shapes for each in kernels(statistics, separable, shape)]
     programs += [*largest_windows(SHAPES[0]), *metrics(SHAPES[0])]
     return [compile_for(program, target) for target in TARGETS for program in programs]
 

@@ -50,9 +50,7 @@ def similarity(window: Sequence[float]) -> Similarity:
     return Similarity(tuple(map(float, window)), 1e-4, 9e-4)
 
 
-def kernels(
-    statistics: Any, separable: Any, shape: Sequence[int], strides: Sequence[int]
-) -> Iterator[Program]:
+def kernels(statistics: Any, separable: Any, shape: Sequence[int]) -> Iterator[Program]:
     """Every kernel of a form, given by its two modules, for images of this shape."""
     gaussian = similarity(gaussian_window(11, 1.5))
     image = jax.ShapeDtypeStruct(shape, jnp.float32)
@@ -69,7 +67,7 @@ def kernels(
     for name, wrt in (("distorted", (False, True)), ("both", (True, True))):
         slope = partial(statistics.gradient, similarity=gaussian, luminance=True, wrt=wrt)
         yield Program(f"gradient {name}", slope, pair)
-    for stride in strides:
+    for stride in (1, 2):
         window = {"rows": gaussian.window, "columns": gaussian.window, "stride": stride}
         correlation = partial(separable.correlation, **window)
         yield Program(f"correlation stride {stride}", correlation, [image])

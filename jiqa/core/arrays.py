@@ -55,6 +55,23 @@ def safe_divide(numerator: jax.Array, denominator: jax.Array, fill: ArrayLike = 
     return jnp.where(zero, fill, numerator / jnp.where(zero, 1, denominator))
 
 
+def similarity(x: jax.Array, y: jax.Array, constant: ArrayLike) -> jax.Array:
+    """How alike two features are, `(2 x y + c) / (x^2 + y^2 + c)`.
+
+    Args:
+        x: Array of any shape.
+        y: Array that broadcasts with it.
+        constant: c, positive, in squared units of the features.
+
+    Returns:
+        At most 1, exactly 1 where x equals y.
+
+    >>> float(similarity(0.3, 0.3, 1e-4))
+    1.0
+    """
+    return 1 - (x - y) ** 2 / (x**2 + y**2 + constant)
+
+
 def safe_power(base: jax.Array, exponent: float) -> jax.Array:
     """Power of the positive part of `base`, with zero gradient where `base <= 0`.
 

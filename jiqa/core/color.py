@@ -489,6 +489,94 @@ def ac1c2_to_xyz(images: jax.Array) -> jax.Array:
     return _transform(images, np.linalg.inv(XYZ_TO_AC1C2))
 
 
+def linear_rgb_to_xyz(images: jax.Array, *, matrix: np.ndarray = RGB_TO_XYZ) -> jax.Array:
+    """CIE 1931 tristimulus values of linear light.
+
+    Args:
+        images: `[..., H, W, 3]`, linear in light, in [0, 1].
+        matrix: X, Y and Z of red, green and blue, in columns; the default is that of sRGB.
+
+    Returns:
+        X, Y and Z, `[..., H, W, 3]`.
+
+    >>> print(np.asarray(linear_rgb_to_xyz(jnp.ones(3))).round(4))
+    [0.9505 1.     1.0888]
+    """
+    return _transform(images, matrix)
+
+
+def xyz_to_linear_rgb(images: jax.Array, *, matrix: np.ndarray = RGB_TO_XYZ) -> jax.Array:
+    """The inverse of `linear_rgb_to_xyz`.
+
+    Args:
+        images: X, Y and Z, `[..., H, W, 3]`.
+        matrix: As in `linear_rgb_to_xyz`.
+
+    Returns:
+        Linear light, `[..., H, W, 3]`; colours that the primaries do not have leave [0, 1].
+
+    >>> print(np.asarray(xyz_to_linear_rgb(jnp.array([0.950456, 1.0, 1.088754]))).round(4))
+    [1. 1. 1.]
+    """
+    return _transform(images, np.linalg.inv(matrix))
+
+
+def xyz_to_ycxcz(images: jax.Array, *, white: tuple[float, float, float] = D65) -> jax.Array:
+    """CIE L*a*b* with its cube root left out, in which light adds up.
+
+    Flohr, Kolpatzik, Balasubramanian, Carrara, Bouman and Allebach, "Model-based color image
+    quantization", SPIE 1913, 1993.
+
+    Args:
+        images: X, Y and Z, `[..., H, W, 3]`.
+        white: X, Y and Z of the reference white.
+
+    Returns:
+        Y (-16 on black, 100 on white), Cx (red-green) and Cz (yellow-blue), `[..., H, W, 3]`.
+
+    >>> print(xyz_to_ycxcz(jnp.array([0.95047, 1.0, 1.08883])))
+    [100.   0.   0.]
+    """
+    images = _color_images(images)
+    ratio = images / jnp.asarray(white, images.dtype)
+    x, y, z = ratio[..., 0], ratio[..., 1], ratio[..., 2]
+    return jnp.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)
+
+
+def ycxcz_to_xyz(images: jax.Array, *, white: tuple[float, float, float] = D65) -> jax.Array:
+    """The inverse of `xyz_to_ycxcz`.
+
+    Args:
+        images: Y, Cx and Cz, `[..., H, W, 3]`.
+        white: As in `xyz_to_ycxcz`.
+
+    Returns:
+        X, Y and Z, `[..., H, W, 3]`.
+
+    >>> print(ycxcz_to_xyz(jnp.array([100.0, 0.0, 0.0])))
+    [0.95047 1.      1.08883]
+    """
+    images = _color_images(images)
+    y = (images[..., 0] + 16) / 116
+    ratio = jnp.stack([y + images[..., 1] / 500, y, y - images[..., 2] / 200], axis=-1)
+    return ratio * jnp.asarray(white, images.dtype)
+
+
+def gray_to_rgb(images: jax.Array) -> jax.Array:
+    """Images of three channels: one channel is repeated, three are returned as they are.
+
+    Args:
+        images: `[..., H, W, C]`, C 1 or 3.
+
+    Returns:
+        `[..., H, W, 3]`.
+
+    >>> gray_to_rgb(jnp.ones((4, 5, 1))).shape
+    (4, 5, 3)
+    """
+    return jnp.broadcast_to(images, (*images.shape[:-1], 3))
+
+
 def _ycbcr(limited: bool) -> tuple[np.ndarray, np.ndarray]:
     if limited:
         return RGB_TO_YCBCR_LIMITED, YCBCR_OFFSET_LIMITED

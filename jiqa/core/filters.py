@@ -185,15 +185,17 @@ def check_window_fits(shape: tuple[int, ...], height: int, width: int) -> None:
         )
 
 
-def downsample_box(images: jax.Array, factor: int) -> jax.Array:
+def downsample_box(images: jax.Array, factor: int, *, border: Border = "symmetric") -> jax.Array:
     """Mean over `factor` x `factor` neighbours, then every `factor`-th sample.
 
     The convention of the authors of SSIM and MS-SSIM: `imfilter(..., 'symmetric')` and
-    `(1:factor:end)`, so odd sizes keep their last row and column.
+    `(1:factor:end)`, so odd sizes keep their last row and column. Those of FSIM, VSI, MDSI and
+    others take `conv2(..., 'same')`, which is the border "zero".
 
     Args:
         images: `[..., H, W, C]`.
         factor: Whole number of pixels; 1 returns the images.
+        border: As in `correlate_separable`.
 
     Returns:
         `[..., ceil(H / factor), ceil(W / factor), C]`.
@@ -203,7 +205,19 @@ def downsample_box(images: jax.Array, factor: int) -> jax.Array:
     """
     if factor == 1:
         return images
-    return correlate_separable(images, uniform_window(factor), border="symmetric", stride=factor)
+    return correlate_separable(images, uniform_window(factor), border=border, stride=factor)
+
+
+def downsampling_factor(shape: tuple[int, ...]) -> int:
+    """How much images `[..., H, W, C]` are reduced to be seen from a usual distance.
+
+    The rule of the authors of SSIM, FSIM, VSI, SR-SIM and MDSI: the shorter side over 256, rounded
+    half up, at least 1.
+
+    >>> downsampling_factor((384, 512, 3))
+    2
+    """
+    return max(1, int(min(shape[-3:-1]) / 256 + 0.5))
 
 
 def gradient(

@@ -17,7 +17,7 @@ from jiqa.core.color import apply_luma
 from jiqa.core.filters import downsample_box, gaussian_window, imresize
 from jiqa.core.pyramids import laplacian_pyramid
 from jiqa.core.registry import metric
-from jiqa.core.statistics import window_moments
+from jiqa.core.statistics import gaussian_scale_mixture, window_moments
 from jiqa.full_reference.ms_ssim import SCALE_WEIGHTS, check_scales
 from jiqa.full_reference.ssim import make_similarity
 from jiqa.kernels.ssim_statistics import comparison_map
@@ -124,7 +124,11 @@ def information_content(x: jax.Array, y: jax.Array, parent: jax.Array | None) ->
     (6, 6, 1)
     """
     gain, noise = _channel(x, y)
-    multiplier, eigenvalues = _mixture_model(_block_vectors(x, parent))
+    vectors = _block_vectors(x, parent)
+    covariance = jnp.einsum("...hwcn,...hwcm->...cnm", vectors, vectors, precision="highest")
+    covariance = covariance / (vectors.shape[-4] * vectors.shape[-3])
+    multiplier, eigenvalues = gaussian_scale_mixture(vectors, covariance)
+    eigenvalues = eigenvalues[..., None, None, :, :]
     signal = (noise + (1 + gain**2) * NOISE_VARIANCE) * multiplier
     bits = sum(
         jnp.log2(1 + (signal * eigenvalues[..., i] + NOISE_VARIANCE * noise) / NOISE_VARIANCE**2)
@@ -154,26 +158,6 @@ def _block_vectors(band: jax.Array, parent: jax.Array | None) -> jax.Array:
     if parent is not None:
         vectors.append(_enlarge(parent)[..., 1 : height + 1, 1 : width + 1, :])
     return jnp.stack(vectors, axis=-1)
-
-
-def _mixture_model(vectors: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """The squared multiplier s^2 of each block, and the eigenvalues of C.
-
-    A ridge in the size of rounding errors makes C invertible on flat images, where the authors'
-    inverse is not a number; it also stands for their repair of negative eigenvalues.
-    """
-    count, size = vectors.shape[-4] * vectors.shape[-3], vectors.shape[-1]
-    covariance = jnp.einsum("...hwcn,...hwcm->...cnm", vectors, vectors, precision="highest")
-    covariance = covariance / count
-    mean_variance = jnp.trace(covariance, axis1=-2, axis2=-1)[..., None, None] / size
-    tiny = 10 * float(jnp.finfo(vectors.dtype).eps)
-    ridge = jnp.where(mean_variance > FLAT, tiny * mean_variance, 1.0)
-    covariance = covariance + ridge * jnp.eye(size, dtype=vectors.dtype)
-    whitened = jnp.einsum(
-        "...hwcn,...cnm->...hwcm", vectors, jnp.linalg.inv(covariance), precision="highest"
-    )
-    multiplier = jnp.sum(whitened * vectors, axis=-1) / size
-    return multiplier, jnp.linalg.eigvalsh(covariance)[..., None, None, :, :]
 
 
 def _enlarge(band: jax.Array) -> jax.Array:

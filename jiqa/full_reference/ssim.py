@@ -20,6 +20,7 @@ from jiqa.core.filters import (
     Border,
     correlate_separable,
     downsample_box,
+    downsampling_factor,
     gaussian_window,
     pad,
     uniform_window,
@@ -243,12 +244,3 @@ def make_window(window: str, window_size: int, sigma: float) -> np.ndarray:
     if window == "uniform":
         return uniform_window(window_size)
     raise ValueError(f"window={window!r} is unknown; use gaussian or uniform.")
-
-
-def downsampling_factor(shape: tuple[int, ...]) -> int:
-    """The authors' rule: the shorter side over 256, rounded, at least 1.
-
-    >>> downsampling_factor((384, 500, 3))
-    2
-    """
-    return max(1, int(min(shape[-3:-1]) / 256 + 0.5))

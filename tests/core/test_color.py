@@ -25,6 +25,8 @@ PAIRS = {
     "xyz": (color.rgb_to_xyz, color.xyz_to_rgb),
     "lab": (color.rgb_to_lab, color.lab_to_rgb),
     "ac1c2": (color.xyz_to_ac1c2, color.ac1c2_to_xyz),
+    "light": (color.linear_rgb_to_xyz, color.xyz_to_linear_rgb),
+    "ycxcz": (color.xyz_to_ycxcz, color.ycxcz_to_xyz),
 }
 WITH_RANGE = ["ycbcr", "ycbcr_limited", "linear", "xyz", "lab"]
 CONVERSIONS = {
@@ -255,6 +257,20 @@ def test_ac1c2_is_that_of_scielab():
     # Zhang and Wandell, 1996, print three digits (0.72 and 0.29 two), and C1's last as -0.077.
     printed = np.array([[0.279, 0.72, -0.107], [-0.449, 0.29, 0.077], [0.086, -0.59, 0.501]])
     np.testing.assert_allclose(color.xyz_to_ac1c2(jnp.eye(3)).T, printed, atol=2e-3)
+
+
+def test_ycxcz_is_lab_without_its_root(rng):
+    white = np.array(color.D65)
+    roots = rng.uniform(0.3, 1, size=(5, 6, 3))  # above the linear part of Lab
+    expected = color.xyz_to_lab(jnp.asarray(roots**3 * white))
+    np.testing.assert_allclose(color.xyz_to_ycxcz(jnp.asarray(roots * white)), expected, atol=1e-10)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_gray_counts_as_neutral_colour(channels, rng):
+    images = jnp.asarray(rng.uniform(size=(2, 4, 5, channels)))
+    found = color.gray_to_rgb(images)
+    np.testing.assert_array_equal(found, images[..., [0, 0, 0] if channels == 1 else [0, 1, 2]])
 
 
 @pytest.mark.parametrize("name", PAIRS)

@@ -68,7 +68,7 @@ def test_product_of_factors_is_the_map(pair):
 
 @pytest.mark.parametrize(("side", "factor"), [(100, 1), (383, 1), (384, 2), (639, 2), (640, 3)])
 def test_downsampling_follows_the_shorter_side(side, factor):
-    from jiqa.full_reference.ssim import downsampling_factor
+    from jiqa.core.filters import downsampling_factor
 
     assert downsampling_factor((side, side + 300, 3)) == factor
 

@@ -256,7 +256,7 @@ def test_images_smaller_than_the_window_are_a_clear_error(name):
 
 
 WEIGHTED = ["mse", "mae", "rmse", "psnr", "ssim", "uqi", "ms_ssim", "iw_ssim", "cw_ssim", "gmsd"]
-WEIGHTED += ["haarpsi", "mdsi"]
+WEIGHTED += ["fsim", "haarpsi", "mdsi", "sr_sim", "vsi"]
 
 
 @pytest.mark.parametrize("name", WEIGHTED)

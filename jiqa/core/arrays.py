@@ -6,6 +6,7 @@ plausible number. Square roots, divisions, powers and logarithms that can meet a
 that gradients are finite on black, constant and identical images.
 """
 
+import math
 from collections.abc import Mapping
 
 import jax
@@ -87,6 +88,24 @@ def safe_power(base: jax.Array, exponent: float) -> jax.Array:
     """
     zero = base <= 0
     return jnp.where(zero, 0, jnp.where(zero, 1, base) ** exponent)
+
+
+def signed_power(base: jax.Array, exponent: float) -> jax.Array:
+    """The real part of a power whose base may be negative, as in FSIMc and VSI.
+
+    Args:
+        base: Array of any shape.
+        exponent: A positive number.
+
+    Returns:
+        `|base| ** exponent`, times `cos(pi * exponent)` where the base is negative; at 0 value and
+        gradient are zero.
+
+    >>> float(signed_power(-4.0, 0.5).round(6) + 0)
+    0.0
+    """
+    turned = jnp.where(base < 0, math.cos(math.pi * exponent), 1.0)
+    return safe_power(jnp.abs(base), exponent) * turned
 
 
 def safe_log(x: jax.Array) -> jax.Array:

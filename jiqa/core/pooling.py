@@ -137,6 +137,27 @@ def information_weights(
     return jnp.mean(information(reference) + information(distorted), axis=-1)
 
 
+def importance_mean(
+    values: jax.Array, importance: jax.Array, weights: jax.Array | None = None
+) -> jax.Array:
+    """Mean of a map weighted by what a metric itself finds important, such as saliency.
+
+    Args:
+        values: Map `[..., H, W]`.
+        importance: The same shape, at least zero; where it is zero everywhere, all places count
+            alike.
+        weights: Further weights of the same shape, or None.
+
+    Returns:
+        `[...]`.
+
+    >>> float(importance_mean(jnp.array([[1.0, 3.0]]), jnp.array([[1.0, 3.0]])))
+    2.5
+    """
+    importance = _equal_if_zero(importance if weights is None else importance * weights)
+    return jnp.sum(values * importance, (-2, -1)) / jnp.sum(importance, (-2, -1))
+
+
 @overload
 def fit_weights(weights: jax.Array, factor: int, height: int, width: int) -> jax.Array: ...
 @overload

@@ -18,6 +18,7 @@ from jiqa.core.statistics import (
     fit_aggd,
     fit_ggd,
     local_mean_and_deviation,
+    median_of_nonnegative,
     mscn,
 )
 
@@ -288,3 +289,23 @@ def test_transformations_and_batches_agree(rng):
     np.testing.assert_allclose(np.array(alone), expected[:, 1, 2], rtol=1e-12)
     flat = jax.jit(fit_aggd)(mscn(images).reshape(2, 3, -1))
     np.testing.assert_allclose(np.array(flat), expected[2:], rtol=1e-12)
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 10])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_median_is_numpys(rng, count, dtype):
+    values = np.abs(rng.standard_normal((3, 4, count))).astype(dtype)
+    values[0, 0] = 0
+    values[1, :, : count // 2] = 0.25  # ties
+    median = median_of_nonnegative(jnp.asarray(values))
+    assert median.dtype == dtype
+    np.testing.assert_array_equal(median, np.median(values, -1).astype(dtype))
+
+
+def test_gradient_of_the_median_goes_to_the_middle():
+    slope = jax.grad(median_of_nonnegative)
+    np.testing.assert_array_equal(slope(jnp.array([5.0, 1.0, 2.0])), [0, 0, 1])
+    np.testing.assert_array_equal(slope(jnp.array([5.0, 1.0, 2.0, 3.0])), [0, 0, 0.5, 0.5])
+    np.testing.assert_array_equal(
+        slope(jnp.array([2.0, 2.0, 0.0, 9.0, 2.0])), [1 / 3] * 2 + [0, 0, 1 / 3]
+    )

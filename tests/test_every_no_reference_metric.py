@@ -1,0 +1,211 @@
+"""What every metric of one image owes: finite gradients, right gradients, batches, clear errors."""
+
+import functools
+import inspect
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from numpy.testing import assert_allclose
+
+import jiqa
+
+METRICS = [name for name in jiqa.list_metrics("no_reference") if not jiqa.load(name).options]
+DIFFERENTIABLE = [name for name in METRICS if jiqa.load(name).differentiable]
+SMALL: dict[str, dict] = {}  # options that make a metric cheap
+SIDE = {"cpbd": 64, "jnb": 64, "lpc_si": 32}
+
+
+def options(name):
+    return SMALL.get(name, {})
+
+
+def takes(name, option):
+    return option in inspect.signature(jiqa.load(name).function).parameters
+
+
+def shape(name, channels=3):
+    side = SIDE.get(name, 16)
+    return (side + 1, side + 4, channels)
+
+
+def random_image(name, rng, batch=(), dtype=np.float64):
+    """Noise on blocks of 8 x 8 pixels, with edges wide and narrow."""
+    height, width, channels = shape(name)
+    coarse = rng.random((*batch, height // 8 + 1, width // 8 + 1, channels))
+    blocks = coarse.repeat(8, axis=-3).repeat(8, axis=-2)[..., :height, :width, :]
+    return (0.1 + 0.6 * blocks + 0.2 * rng.random(blocks.shape)).astype(dtype)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_score_is_in_the_declared_range(name, rng):
+    metric = jiqa.load(name)
+    assert metric.identical is None
+    score = metric(random_image(name, rng), **options(name))
+    assert score.shape == ()
+    assert metric.score_range[0] <= score <= metric.score_range[1]
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_score_does_not_depend_on_the_batch(name, rng):
+    images = random_image(name, rng, batch=(8,))
+
+    def score(x):
+        return jiqa.load(name)(x, **options(name))
+
+    batch = score(images)
+    assert batch.shape == (8,)
+    assert_allclose(score(images[3]), batch[3], rtol=1e-10)
+    assert_allclose(jax.vmap(score)(images), batch, rtol=1e-10)
+    nested = score(images.reshape(2, 4, *shape(name)))
+    assert_allclose(nested.reshape(8), batch, rtol=1e-10)
+    mesh = Mesh(np.array(jax.devices()), ("batch",))
+    spec = PartitionSpec("batch")
+    sharded = jax.device_put(images, NamedSharding(mesh, spec))
+    assert_allclose(jax.jit(score)(sharded), batch, rtol=1e-10)
+    mapped = jax.shard_map(score, mesh=mesh, in_specs=spec, out_specs=spec)
+    assert_allclose(jax.jit(mapped)(images), batch, rtol=1e-10)
+    _, scanned = jax.lax.scan(lambda _, image: (0, score(image)), 0, images)
+    assert_allclose(scanned, batch, rtol=1e-10)
+
+
+@pytest.mark.parametrize("name", DIFFERENTIABLE)
+def test_gradient_equals_finite_differences(name, rng):
+    image = random_image(name, rng)
+    direction = rng.standard_normal(image.shape)
+    score = jax.jit(functools.partial(jiqa.load(name), **options(name)))
+
+    def along(step):
+        return score(image + step * direction)
+
+    step = 1e-6
+    difference = (along(step) - along(-step)) / (2 * step)
+    # Central differences with this step are good to about 1e-9 of the largest slope.
+    assert_allclose(jax.grad(along)(0.0), difference, rtol=1e-5, atol=1e-8)
+
+
+def degenerate_images(name):
+    rng = np.random.default_rng(1)
+    black = np.zeros(shape(name))
+    dot = black.copy()
+    dot[5, 7] = 1.0
+    ramp = np.broadcast_to(np.linspace(0, 1, shape(name)[1])[:, None], shape(name))
+    return {
+        "black": black,
+        "gray": black + 0.5,
+        "white": black + 1.0,
+        "one colour": black + np.array([0.0, 0.5, 1.0]),
+        "one dot on black": dot,
+        "ramp": ramp,
+        "tiny noise": 0.5 + 1e-8 * rng.random(shape(name)),
+        "tiny noise on black": 1e-8 * rng.random(shape(name)),
+    }
+
+
+@pytest.mark.parametrize("dtype", [np.float32, jnp.bfloat16, np.float64], ids=str)
+@pytest.mark.parametrize("name", METRICS)
+def test_degenerate_images_are_finite(name, dtype):
+    metric = jiqa.load(name)
+    cases = degenerate_images(name)
+    images = jnp.stack(list(cases.values())).astype(dtype)
+    for case, value in zip(cases, metric(images, **options(name)), strict=True):
+        assert jnp.isfinite(value), case
+        assert metric.score_range[0] <= value <= metric.score_range[1] + 1e-6, case
+    if metric.differentiable:
+        gradients = jax.grad(lambda x: jnp.sum(metric(x, **options(name))))(images)
+        for case, gradient in zip(cases, gradients, strict=True):
+            assert jnp.all(jnp.isfinite(gradient.astype(jnp.float32))), case
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_unsigned_integers_carry_their_range(name, rng):
+    image = random_image(name, rng)
+    for dtype, top in ((np.uint8, 255), (np.uint16, 65535)):
+        x = np.round(image * top).astype(dtype)
+        same = jiqa.load(name)(x.astype(np.float32), data_range=top, **options(name))
+        assert jiqa.load(name)(x, **options(name)) == same
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_half_precision_is_computed_in_single(name, rng):
+    image = random_image(name, rng, dtype=jnp.bfloat16)
+    score = jiqa.load(name)(image, **options(name))
+    assert score.dtype == jnp.float32
+    assert score == jiqa.load(name)(image.astype(np.float32), **options(name))
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_gray_images_and_luma(name, rng):
+    image = random_image(name, rng)
+    metric = functools.partial(jiqa.load(name), **options(name))
+    gray = metric(image[..., :1])
+    assert jnp.isfinite(gray)
+    if takes(name, "luma"):
+        for luma in (None, "bt709"):
+            assert jnp.isfinite(metric(image, luma=luma))
+            assert_allclose(metric(image[..., :1], luma=luma), gray, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_a_constant_image_inside_a_traced_function_is_checked_too(name, rng):
+    image = jnp.asarray(random_image(name, rng))
+    metric = functools.partial(jiqa.load(name), **options(name))
+    assert_allclose(jax.jit(lambda: metric(image))(), metric(image), rtol=1e-9)
+    too_bright = 200 * image
+    with pytest.raises(ValueError, match="data_range"):
+        jax.jit(lambda: metric(too_bright))()
+
+
+BAD = {
+    "rank": (np.zeros((64, 64)), {}, ValueError, r"Add the channel axis"),
+    "channels first": (np.zeros((3, 64, 64)), {}, ValueError, r"jnp.moveaxis"),
+    "four channels": (np.zeros((64, 64, 4)), {}, ValueError, r"1 or 3 channels"),
+    "no pixels": (np.zeros((0, 64, 3)), {}, ValueError, r"at least one pixel"),
+    "not a number": (np.full((64, 64, 3), np.nan), {}, ValueError, r"NaN or infinite"),
+    "range": (np.full((64, 64, 3), 200.0), {}, ValueError, r"pass data_range=255, or divide"),
+    "negative": (np.full((64, 64, 3), -1.0), {}, ValueError, r"map \[-1, 1\] to \[0, 1\]"),
+    "contradiction": (
+        np.zeros((64, 64, 3), np.uint8),
+        {"data_range": 1.0},
+        ValueError,
+        r"contradicts dtype uint8",
+    ),
+    "signed": (np.zeros((64, 64, 3), np.int32), {}, TypeError, r"uint8 or uint16"),
+    "list": ([[[0.0]]], {}, TypeError, r"NumPy or JAX array"),
+    "unknown option": (np.zeros((64, 64, 3)), {"windw": 3}, TypeError, r"no option windw"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+@pytest.mark.parametrize("name", METRICS)
+def test_bad_input_is_a_clear_error(name, case):
+    image, extra, error, message = BAD[case]
+    with pytest.raises(error, match=message):
+        jiqa.load(name)(image, **{**options(name), **extra})
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_two_images_and_unknown_luma_are_clear_errors(name):
+    image = np.zeros(shape(name))
+    with pytest.raises(TypeError, match=r"takes image, then keyword arguments"):
+        jiqa.load(name)(image, image)
+    if takes(name, "luma"):
+        with pytest.raises(ValueError, match="matlab"):
+            jiqa.load(name)(image, **{**options(name), "luma": "grey"})
+
+
+@pytest.mark.parametrize("name", [name for name in METRICS if takes(name, "weights")])
+def test_weights_choose_where_to_look(name, rng):
+    image = random_image(name, rng)
+    image[:, : shape(name)[1] // 2] = 0.5
+    metric = functools.partial(jiqa.load(name), **options(name))
+    ones = np.ones(image.shape[:2])
+    plain = metric(image)
+    assert_allclose(metric(image, weights=ones), plain, rtol=1e-9)
+    assert_allclose(metric(image, weights=0 * ones), plain, rtol=1e-9)
+    right = ones * (np.arange(image.shape[1]) >= 0.75 * image.shape[1])
+    assert abs(metric(image, weights=right) - plain) > 1e-3
+    with pytest.raises(ValueError, match="weights"):
+        metric(image, weights=ones[:-1])

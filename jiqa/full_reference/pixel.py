@@ -195,7 +195,7 @@ def psnr(
     """
     squared_error = _map(jnp.square, reference, distorted, luma, data_range)
     error = pooling.mean(squared_error, weights).mean(-1)
-    decibel = _decibel(jnp.full_like(error, data_range**2), error)
+    decibel = decibel_ratio(jnp.full_like(error, data_range**2), error)
     return decibel if cap is None else jnp.minimum(decibel, cap)
 
 
@@ -234,7 +234,7 @@ def snr(
     reference, distorted = apply_luma(luma, reference, distorted, data_range=data_range)
     signal = jnp.sum(reference**2, axis=IMAGE_AXES)
     noise = jnp.sum((reference - distorted) ** 2, axis=IMAGE_AXES)
-    decibel = _decibel(signal, noise)
+    decibel = decibel_ratio(signal, noise)
     return decibel if cap is None else jnp.clip(decibel, -cap, cap)
 
 
@@ -434,7 +434,7 @@ def _map(
     return error(reference - distorted)
 
 
-def _decibel(signal: jax.Array, noise: jax.Array) -> jax.Array:
+def decibel_ratio(signal: jax.Array, noise: jax.Array) -> jax.Array:
     """`10 log10(signal / noise)`, with zero gradient where either is zero."""
     infinite = (noise == 0) | (signal == 0)
     ratio = jnp.where(infinite, 1, signal) / jnp.where(infinite, 1, noise)

@@ -15,7 +15,7 @@ from jiqa.core import pooling
 from jiqa.core.color import apply_luma
 from jiqa.core.filters import check_window_fits
 from jiqa.core.registry import metric
-from jiqa.full_reference.pixel import INFINITY, _decibel
+from jiqa.full_reference.pixel import INFINITY, decibel_ratio
 
 
 @metric(
@@ -67,7 +67,7 @@ def psnr_b(
     reference, distorted = apply_luma(luma, reference, distorted, data_range=data_range)
     error = pooling.mean((reference - distorted) ** 2) + _blocking_effect(distorted, block_size)
     error = error.mean(-1)
-    decibel = _decibel(jnp.full_like(error, data_range**2), error)
+    decibel = decibel_ratio(jnp.full_like(error, data_range**2), error)
     return decibel if cap is None else jnp.minimum(decibel, cap)
 
 

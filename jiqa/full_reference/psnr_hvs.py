@@ -21,7 +21,7 @@ from jiqa.core.color import apply_luma
 from jiqa.core.filters import check_window_fits
 from jiqa.core.pyramids import block_dct
 from jiqa.core.registry import metric
-from jiqa.full_reference.pixel import INFINITY, _decibel
+from jiqa.full_reference.pixel import INFINITY, decibel_ratio
 
 BLOCK = 8
 
@@ -96,7 +96,7 @@ def psnr_hvs(
     """
     reference, distorted = apply_luma(luma, reference, distorted, data_range=data_range)
     error = block_dct(_tile(reference - distorted, step))
-    return _ratio_in_decibel(error, data_range, step, cap, weights)
+    return _ratio_indecibel_ratio(error, data_range, step, cap, weights)
 
 
 @hvs_metric(
@@ -144,7 +144,7 @@ def psnr_hvs_m(
     error = jnp.abs(coefficients[0] - coefficients[1])
     threshold = masking[..., None, None] / jnp.asarray(MASKING, error.dtype)
     visible = jnp.maximum(error - threshold.at[..., 0, 0].set(0), 0)
-    return _ratio_in_decibel(visible, data_range, step, cap, weights)
+    return _ratio_indecibel_ratio(visible, data_range, step, cap, weights)
 
 
 def _tile(images: jax.Array, step: int) -> jax.Array:
@@ -183,7 +183,7 @@ def _scaled_variance(tiles: jax.Array, size: int) -> jax.Array:
     return blocks.var((-4, -2), ddof=1) * size**2
 
 
-def _ratio_in_decibel(
+def _ratio_indecibel_ratio(
     error: jax.Array,
     data_range: float,
     step: int,
@@ -198,5 +198,5 @@ def _ratio_in_decibel(
         blocks = weights.reshape(*batch, height // BLOCK, BLOCK, width // BLOCK, BLOCK)
         weights = blocks.mean((-3, -1))
     mean_error = pooling.mean(squared.mean((-2, -1)), weights).mean(-1)
-    decibel = _decibel(jnp.full_like(mean_error, data_range**2), mean_error)
+    decibel = decibel_ratio(jnp.full_like(mean_error, data_range**2), mean_error)
     return decibel if cap is None else jnp.minimum(decibel, cap)

@@ -96,7 +96,7 @@ def psnr_hvs(
     """
     reference, distorted = apply_luma(luma, reference, distorted, data_range=data_range)
     error = block_dct(_tile(reference - distorted, step))
-    return _ratio_indecibel_ratio(error, data_range, step, cap, weights)
+    return _ratio_in_decibel(error, data_range, step, cap, weights)
 
 
 @hvs_metric(
@@ -144,7 +144,7 @@ def psnr_hvs_m(
     error = jnp.abs(coefficients[0] - coefficients[1])
     threshold = masking[..., None, None] / jnp.asarray(MASKING, error.dtype)
     visible = jnp.maximum(error - threshold.at[..., 0, 0].set(0), 0)
-    return _ratio_indecibel_ratio(visible, data_range, step, cap, weights)
+    return _ratio_in_decibel(visible, data_range, step, cap, weights)
 
 
 def _tile(images: jax.Array, step: int) -> jax.Array:
@@ -183,7 +183,7 @@ def _scaled_variance(tiles: jax.Array, size: int) -> jax.Array:
     return blocks.var((-4, -2), ddof=1) * size**2
 
 
-def _ratio_indecibel_ratio(
+def _ratio_in_decibel(
     error: jax.Array,
     data_range: float,
     step: int,

@@ -72,6 +72,16 @@ RGB_TO_OPPONENT = np.array(
     ]
 )
 
+# Responses of long, middle and short cones to linear sRGB, and what noise adds to them, of JPEG XL.
+RGB_TO_CONES = np.array(
+    [
+        [0.30, 1 - 0.078 - 0.30, 0.078],
+        [0.23, 1 - 0.078 - 0.23, 0.078],
+        [0.24342268924547819, 0.20476744424496821, 1 - 0.24342268924547819 - 0.20476744424496821],
+    ]
+)
+CONE_BIAS = 0.0037930732552754493
+
 # Poirson and Wandell's pattern-colour separable space for the CIE 1931 observer, in the digits
 # (and the sign of the last term of C1) of Zhang and Wandell's S-CIELAB code, `cmatrix('xyz2opp')`.
 XYZ_TO_AC1C2 = np.array(
@@ -560,6 +570,26 @@ def ycxcz_to_xyz(images: jax.Array, *, white: tuple[float, float, float] = D65) 
     y = (images[..., 0] + 16) / 116
     ratio = jnp.stack([y + images[..., 1] / 500, y, y - images[..., 2] / 200], axis=-1)
     return ratio * jnp.asarray(white, images.dtype)
+
+
+def linear_rgb_to_xyb(images: jax.Array) -> jax.Array:
+    """The opponent space of JPEG XL, made of cube roots of cone responses.
+
+    Alakuijala et al., "JPEG XL next-generation image compression architecture and coding tools",
+    SPIE 11137, 2019, with the numbers of libjxl's `opsin_params.h`.
+
+    Args:
+        images: `[..., H, W, 3]`, linear in light, in [0, 1].
+
+    Returns:
+        X (red-green), Y (brightness) and B (blue), `[..., H, W, 3]`.
+
+    >>> print(np.asarray(linear_rgb_to_xyb(jnp.ones(3))).round(4) + 0)
+    [0.     0.8453 0.8453]
+    """
+    cones = safe_power(_transform(images, RGB_TO_CONES) + CONE_BIAS, 1 / 3) - CONE_BIAS ** (1 / 3)
+    long, middle, short = cones[..., 0], cones[..., 1], cones[..., 2]
+    return jnp.stack([(long - middle) / 2, (long + middle) / 2, short], axis=-1)
 
 
 def gray_to_rgb(images: jax.Array) -> jax.Array:

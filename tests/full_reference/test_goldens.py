@@ -74,6 +74,7 @@ GOLDENS = [
     # piq has other digits in its YIQ and takes the absolute value of a negative product.
     Golden("sr_sim", {"color": True}, "srsimc", "piq", rtol=1e-3, rtol32=1e-3),
     Golden("vsi", {}, "vsi", "AUTHOR(octave) VSI.m"),
+    Golden("ssimulacra2", {}, "ssimulacra2", "frame_analytics"),
     Golden("haarpsi", {}, "haarpsi", "AUTHOR(octave) HaarPSI.m"),
     Golden("haarpsi", MATLAB, "haarpsi_gray", "AUTHOR(octave) HaarPSI.m(rgb2gray)"),
     Golden("mdsi", {}, "mdsi", "AUTHOR(octave) MDSI.m"),

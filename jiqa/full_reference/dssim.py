@@ -1,0 +1,67 @@
+"""Structural dissimilarity, `(1 - SSIM) / 2`.
+
+Loza, Mihaylova, Canagarajah and Bull, "Structural similarity-based object tracking in video
+sequences", FUSION 2006, equation 12. The command-line tool of the same name computes something
+else.
+"""
+
+import jax
+
+from jiqa.core.registry import metric
+from jiqa.full_reference.ssim import ssim
+
+PAPER = "Loza, Mihaylova, Canagarajah and Bull, "
+PAPER += '"Structural similarity-based object tracking in video sequences", FUSION 2006'
+
+
+@metric(
+    kind="full_reference",
+    higher_is_better=False,
+    score_range=(0, 1),
+    identical=0,
+    paper=PAPER,
+    reads_any_dtype=True,
+    protocols={"dssim_y": {"luma": "matlab"}},
+)
+def dssim(
+    reference: jax.Array,
+    distorted: jax.Array,
+    *,
+    data_range: float = 1.0,
+    luma: str | None = None,
+    window_size: int = 11,
+    sigma: float = 1.5,
+    weights: jax.Array | None = None,
+) -> jax.Array:
+    """Structural dissimilarity: half of what SSIM is short of 1.
+
+    Args:
+        reference: Images `[..., H, W, C]`, C 1 or 3, in [0, data_range].
+        distorted: The same shape and dtype.
+        data_range: Largest possible value of floating images; integers carry theirs (255, 65535).
+        luma: A preset of `jiqa.core.color.LUMA_PRESETS`, or None to average over channels.
+        window_size: Taps of the Gaussian window along each side.
+        sigma: Its standard deviation in pixels.
+        weights: Pooling weights `[..., H, W]`, or None.
+
+    Returns:
+        `[...]` from 0, which equal images give, to 1; lower is better.
+
+    Raises:
+        ValueError: The images are smaller than the window.
+
+    >>> import jax.numpy as jnp
+    >>> image = jnp.linspace(0, 1, 16 * 16).reshape(16, 16, 1)
+    >>> print(dssim(image, image).round(6))
+    0.0
+    """
+    similarity = ssim(
+        reference,
+        distorted,
+        data_range=data_range,
+        luma=luma,
+        window_size=window_size,
+        sigma=sigma,
+        weights=weights,
+    )
+    return (1 - similarity) / 2

@@ -19,12 +19,15 @@ _SUBMODULES = (
     "results",
     "scoring",
 )
+_FUNCTIONS = {"salient_region": "jiqa.regions", "pool_frames": "jiqa.core.video"}
 _REGISTRY = ("Metric", "as_loss", "describe", "list_metrics", "load", "metric")
 
 
 def __getattr__(name: str) -> Any:
     if name in _SUBMODULES:
         return importlib.import_module(f"jiqa.{name}")
+    if name in _FUNCTIONS:
+        return getattr(importlib.import_module(_FUNCTIONS[name]), name)
     if name.startswith("_"):
         raise AttributeError(f"module 'jiqa' has no attribute {name!r}")
     registry = importlib.import_module("jiqa.core.registry")
@@ -37,4 +40,4 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     registry = importlib.import_module("jiqa.core.registry")
-    return sorted({*globals(), *_SUBMODULES, *_REGISTRY, *registry.list_metrics()})
+    return sorted({*globals(), *_SUBMODULES, *_FUNCTIONS, *_REGISTRY, *registry.list_metrics()})

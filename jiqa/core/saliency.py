@@ -8,7 +8,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from jiqa.core.arrays import safe_divide, safe_sqrt
-from jiqa.core.color import gray_to_rgb, linear_rgb_to_xyz, luma, srgb_to_linear, xyz_to_lab
+from jiqa.core.color import (
+    gray_to_rgb,
+    linear_rgb_to_xyz,
+    luma,
+    rgb_to_opponent,
+    srgb_to_linear,
+    xyz_to_lab,
+)
 from jiqa.core.filters import correlate_separable, gaussian_window, imresize, uniform_window
 
 # sRGB to XYZ, and the reference white D50, in the digits of the authors of SDSP.
@@ -21,6 +28,12 @@ SDSP_RGB_TO_XYZ = np.array(
 )
 SDSP_WHITE = (0.9642, 1.0, 0.8251)
 SDSP_SIDE = 256  # pixels to which every image is resized
+
+SURROUNDS = (12, 24, 28, 48, 56, 112)  # pixels from the centre, of fine-grained saliency
+
+GRAPH_SIZE = (24, 32)  # rows and columns of the map on which walks are made
+STEPS = 30  # of a walk, after which its shares change no more
+LEAST_CONTRAST = 1e-6  # so that walks on constant images have steps
 
 LEAST_AMPLITUDE = 1e-6  # of a spectrum, for images of 0 to 255; less is rounding
 
@@ -111,6 +124,114 @@ def sdsp(
     size = images.shape[-3], images.shape[-2]
     full = imresize(saliency[..., None], size, "bilinear")
     return _to_unit_range(full)[..., 0]
+
+
+def fine_grained(images: jax.Array, *, data_range: float = 1.0) -> jax.Array:
+    """Saliency as contrast of each pixel with surrounds of several sizes.
+
+    Montabone and Soto, "Human detection using a mobile platform and novel features derived from a
+    visual saliency mechanism", Image and Vision Computing 28(3), 2010, with its surrounds of 12 to
+    112 pixels; surrounds end at the border.
+
+    Args:
+        images: `[..., H, W, C]` in [0, data_range], C 1 or 3; colour is reduced to BT.601 luma.
+        data_range: The range of the images.
+
+    Returns:
+        `[..., H, W]` from 0 to 1; all 0 for a constant image.
+
+    >>> fine_grained(jnp.zeros((20, 30, 3))).shape
+    (20, 30)
+    """
+    gray = luma(images, "bt601", data_range=data_range)
+    centered = gray - gray.mean((-3, -2), keepdims=True)
+    contrast = [jnp.abs(centered - _surround_mean(centered, size)) for size in SURROUNDS]
+    return _to_unit_range(sum(contrast, start=jnp.zeros((), gray.dtype)))[..., 0]
+
+
+def graph_based(images: jax.Array, *, data_range: float = 1.0, sigma: float = 0.15) -> jax.Array:
+    """Graph-based visual saliency: where a walk between unlike places stays longest.
+
+    Harel, Koch and Perona, "Graph-based visual saliency", NIPS 2006: on a small map, the chance of
+    a step from one place to another grows with their contrast and falls with their distance. Its
+    equilibrium is the activation; a second walk, drawn to activation, concentrates it. Features
+    are brightness and two opponent colours, and activations are added.
+
+    Args:
+        images: `[..., H, W, C]` in [0, data_range], C 1 or 3.
+        data_range: The range of the images.
+        sigma: Width of the fall with distance, relative to the map's width.
+
+    Returns:
+        `[..., H, W]` from 0 to 1; constant images give the same value everywhere, 0.
+
+    >>> graph_based(jnp.zeros((20, 30, 3))).shape
+    (20, 30)
+    """
+    features = imresize(rgb_to_opponent(gray_to_rgb(images)) / data_range, GRAPH_SIZE)
+    nodes = jnp.moveaxis(features, -1, -3).reshape(*features.shape[:-3], 3, -1)
+    closeness = jnp.asarray(_closeness(sigma), nodes.dtype)
+    unlike = jnp.abs(nodes[..., :, None] - nodes[..., None, :]) + LEAST_CONTRAST
+    activation = _equilibrium(unlike * closeness)
+    activation = _equilibrium(activation[..., :, None] * closeness).sum(-2)
+    full = imresize(
+        activation.reshape(*activation.shape[:-1], *GRAPH_SIZE, 1),
+        (images.shape[-3], images.shape[-2]),
+    )
+    return _to_unit_range(full)[..., 0]
+
+
+def center_prior(images: jax.Array, *, sigma: float = 0.25) -> jax.Array:
+    """A Gaussian about the centre: the baseline that every saliency method has to beat.
+
+    Args:
+        images: `[..., H, W, C]`; only their size is used.
+        sigma: Its deviation, relative to each side.
+
+    Returns:
+        `[..., H, W]`, 1 at the centre.
+
+    >>> center_prior(jnp.zeros((5, 5, 3)))[2, 2].item()
+    1.0
+    """
+    rows, columns = (
+        np.exp(-(((np.arange(side) + 0.5) / side - 0.5) ** 2) / (2 * sigma**2))
+        for side in images.shape[-3:-1]
+    )
+    prior = jnp.asarray(np.outer(rows, columns), images.dtype)
+    return jnp.broadcast_to(prior, images.shape[:-1])
+
+
+def _surround_mean(images: jax.Array, size: int) -> jax.Array:
+    """Mean of the square of `2 size + 1` pixels about each pixel, as far as it is in the image."""
+    for axis in (-3, -2):
+        length = images.shape[axis]
+        ends = np.clip(np.arange(length)[:, None] + [-size, size + 1], 0, length)
+        zero = jnp.zeros_like(jax.lax.slice_in_dim(images, 0, 1, axis=axis))
+        sums = jnp.concatenate([zero, jnp.cumsum(images, axis)], axis)
+        number = np.moveaxis(np.diff(ends).reshape(-1, 1, 1), 0, axis)
+        images = sums.take(ends[:, 1], axis) - sums.take(ends[:, 0], axis)
+        images = images / jnp.asarray(number, images.dtype)
+    return images
+
+
+@functools.cache
+def _closeness(sigma: float) -> np.ndarray:
+    """How near each two places of the small map are, `[N, N]`."""
+    rows, columns = np.indices(GRAPH_SIZE).reshape(2, -1)
+    squared = (rows[:, None] - rows) ** 2 + (columns[:, None] - columns) ** 2
+    return np.exp(-squared / (2 * (sigma * GRAPH_SIZE[1]) ** 2))
+
+
+def _equilibrium(weights: jax.Array) -> jax.Array:
+    """The share of time that a walk spends in each place; `weights[..., to, from]`."""
+    steps = weights / weights.sum(-2, keepdims=True)
+    start = jnp.full(weights.shape[:-1], 1 / weights.shape[-1], weights.dtype)
+
+    def step(share: jax.Array, _: None) -> tuple[jax.Array, None]:
+        return jnp.einsum("...ij,...j->...i", steps, share, precision="highest"), None
+
+    return jax.lax.scan(step, start, None, length=STEPS)[0]
 
 
 @functools.cache

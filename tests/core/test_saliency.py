@@ -6,12 +6,18 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from jiqa.core.saliency import sdsp, spectral_residual
+from jiqa.core.saliency import (
+    center_prior,
+    fine_grained,
+    graph_based,
+    sdsp,
+    spectral_residual,
+)
 
-METHODS = [spectral_residual, sdsp]
+METHODS = [spectral_residual, sdsp, fine_grained, graph_based]
 
 
-def spot(shape, row, column, color=(0.9, 0.3, 0.1)):
+def spot(shape, row, column, color=(0.95, 0.6, 0.4)):
     """Grey noise with a disc of another colour."""
     rows, columns = np.mgrid[: shape[0], : shape[1]]
     disc = (rows - row) ** 2 + (columns - column) ** 2 < 36
@@ -61,3 +67,24 @@ def test_spectral_residual_is_hou_and_zhangs_formula(rng):
     expected = (expected - expected.min()) / (expected.max() - expected.min())
     ours = spectral_residual(image, data_range=255.0, scale=1.0, window_size=1, sigma=1.0)
     assert_allclose(ours, expected, atol=1e-9)
+
+
+def test_fine_grained_is_contrast_with_what_surrounds(rng):
+    image = rng.random((30, 22, 1))
+    gray, contrast = image[..., 0], np.zeros((30, 22))
+    for size in (12, 24, 28, 48, 56, 112):
+        for row in range(30):
+            for column in range(22):
+                about = gray[
+                    max(row - size, 0) : row + size + 1, max(column - size, 0) : column + size + 1
+                ]
+                contrast[row, column] += abs(gray[row, column] - about.mean())
+    expected = (contrast - contrast.min()) / (contrast.max() - contrast.min())
+    assert_allclose(fine_grained(image), expected, atol=1e-12)
+
+
+def test_center_prior_falls_from_the_centre():
+    prior = np.asarray(center_prior(jnp.zeros((2, 21, 41, 3))))
+    assert prior.shape == (2, 21, 41)
+    assert np.unravel_index(prior[0].argmax(), (21, 41)) == (10, 20)
+    assert (np.diff(prior[0, 10, 20:]) < 0).all()

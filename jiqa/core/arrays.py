@@ -73,12 +73,12 @@ def similarity(x: jax.Array, y: jax.Array, constant: ArrayLike) -> jax.Array:
     return 1 - (x - y) ** 2 / (x**2 + y**2 + constant)
 
 
-def safe_power(base: jax.Array, exponent: float) -> jax.Array:
+def safe_power(base: jax.Array, exponent: ArrayLike) -> jax.Array:
     """Power of the positive part of `base`, with zero gradient where `base <= 0`.
 
     Args:
         base: Array of any shape.
-        exponent: A positive number.
+        exponent: A positive number, or an array of them.
 
     Returns:
         `max(base, 0) ** exponent`; NaN stays NaN.

@@ -28,7 +28,7 @@ Kind = Literal["full_reference", "reduced_reference", "no_reference"]
 METRIC_PACKAGES = ("jiqa.full_reference", "jiqa.no_reference")
 
 _METRICS: dict[str, "Metric"] = {}
-_FUNCTIONS: dict[str, Callable[..., Any]] = {}  # of images: metrics, their maps and factors
+_FUNCTIONS: dict[str, Callable[..., Any]] = {}  # metrics, their maps and all else public
 
 
 @jax.tree_util.register_static
@@ -206,6 +206,29 @@ def image_function(
 
     _FUNCTIONS[name] = wrapper
     return wrapper
+
+
+def public_function(function: Callable[..., T]) -> Callable[..., T]:
+    """Makes a function that does its own checks an attribute of `jiqa`, as it is.
+
+    Used for what does not take two images of one shape: other numbers or shapes of images, or
+    arrays that are no images.
+
+    Args:
+        function: Any function.
+
+    Returns:
+        The function.
+
+    >>> @public_function
+    ... def half(x):
+    ...     return x / 2
+    >>> find_function("half")(3)
+    1.5
+    >>> _ = _FUNCTIONS.pop("half")
+    """
+    _FUNCTIONS[function.__name__] = function
+    return function
 
 
 def list_metrics(kind: Kind | None = None) -> list[str]:

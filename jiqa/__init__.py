@@ -16,6 +16,7 @@ _SUBMODULES = (
     "no_reference",
     "pairs",
     "pipeline",
+    "reduced_reference",
     "results",
     "scoring",
 )

@@ -25,11 +25,17 @@ SMALL = {
     "gmsd": {"luma": "bt601"},
     "ms_ssim": {"window_size": 3},
     "iw_ssim": {"window_size": 5},
+    "redlog": {"levels": 3},
+    "rred": {"luma": "bt601"},
 }
 SIDE = {
     "cw_ssim": 56,
     "iw_ssim": 80,
     "ms_ssim": 48,
+    "redlog": 32,
+    "rr_ssim": 64,
+    "rred": 40,
+    "wavelet_nss": 64,
     "s_cielab": 24,
     "ssim": 32,
     "vif": 72,

@@ -25,7 +25,7 @@ from jiqa.core import arrays
 T = TypeVar("T")
 Kind = Literal["full_reference", "reduced_reference", "no_reference"]
 
-METRIC_PACKAGES = ("jiqa.full_reference", "jiqa.no_reference")
+METRIC_PACKAGES = ("jiqa.full_reference", "jiqa.reduced_reference", "jiqa.no_reference")
 
 _METRICS: dict[str, "Metric"] = {}
 _FUNCTIONS: dict[str, Callable[..., Any]] = {}  # metrics, their maps and all else public
@@ -48,6 +48,7 @@ class Metric:
         paper: Where it was published.
         options: Keyword arguments that this name fixes, such as a published protocol's luma.
         loss_options: Keyword arguments that keep the metric finite as a loss.
+        side_information: How much of the reference a reduced-reference metric needs.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Metric:
     paper: str
     options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     loss_options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    side_information: str | None = None
 
     def __hash__(self) -> int:
         """The hash of the name and its fixed options, which are what tells metrics apart."""
@@ -99,6 +101,7 @@ def metric(
     reads_any_dtype: bool = False,
     protocols: Mapping[str, Mapping[str, Any]] | None = None,
     loss_options: Mapping[str, Any] | None = None,
+    side_information: str | None = None,
 ) -> Callable[[Callable[..., jax.Array]], Callable[..., jax.Array]]:
     """Makes a function of images a metric, registered under its own name.
 
@@ -117,6 +120,7 @@ def metric(
         reads_any_dtype: Whether the function takes integers and half precision as they come.
         protocols: Further names, each with the options it fixes.
         loss_options: Options that keep the metric finite as a loss.
+        side_information: How much of the reference a reduced-reference metric needs.
 
     Returns:
         The decorator. The decorated function has the same signature.
@@ -147,6 +151,7 @@ def metric(
                 paper=paper,
                 options=MappingProxyType(dict(options)),
                 loss_options=MappingProxyType(dict(loss_options or {})),
+                side_information=side_information,
             )
         return wrapper
 
@@ -162,6 +167,7 @@ def image_function(
 
     Args:
         function: Takes one or two images by position, `data_range` and other options by keyword.
+            A positional argument called `features` is no image and is handed on as it is.
         reads_any_dtype: Whether the function takes integers and half precision as they come.
 
     Returns:
@@ -176,7 +182,7 @@ def image_function(
     """
     convert = jnp.asarray if reads_any_dtype else arrays.to_float
     parameters = inspect.signature(function).parameters
-    images = [p.name for p in parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
+    positional = [p.name for p in parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
     options = [p.name for p in parameters.values() if p.kind is p.KEYWORD_ONLY]
     static = [name for name in options if name != "weights"]
     compiled = jax.jit(function, static_argnames=static)
@@ -184,25 +190,27 @@ def image_function(
 
     @functools.wraps(function)
     def wrapper(*args: jax.Array, **kwargs: Any) -> T:
-        given = dict(zip(images, args, strict=False))
-        given |= {key: kwargs.pop(key) for key in images if key in kwargs}
-        if len(args) > len(images) or set(given) != set(images):
-            raise TypeError(f"{name}: takes {', '.join(images)}, then keyword arguments.")
+        given = dict(zip(positional, args, strict=False))
+        given |= {key: kwargs.pop(key) for key in positional if key in kwargs}
+        if len(args) > len(positional) or set(given) != set(positional):
+            raise TypeError(f"{name}: takes {', '.join(positional)}, then keyword arguments.")
         if unknown := sorted(set(kwargs) - set(options)):
             raise TypeError(
                 f"{name}: no option {', '.join(unknown)}; the options are {', '.join(options)}."
             )
-        arrays.check_images(name, given)
-        first = next(iter(given.values()))
+        images = {key: value for key, value in given.items() if key != "features"}
+        arrays.check_images(name, images)
+        first = next(iter(images.values()))
         kwargs["data_range"] = arrays.resolve_data_range(
             name, first.dtype, kwargs.get("data_range")
         )
-        for key, image in given.items():
+        for key, image in images.items():
             arrays.check_values(name, key, image, kwargs["data_range"])
         if kwargs.get("weights") is not None:
             kwargs["weights"] = arrays.check_weights(name, kwargs["weights"], first.shape)
         kwargs |= {key: tuple(v) for key, v in kwargs.items() if isinstance(v, list)}
-        return compiled(*(convert(image) for image in given.values()), **kwargs)
+        given |= {key: convert(image) for key, image in images.items()}
+        return compiled(*given.values(), **kwargs)
 
     _FUNCTIONS[name] = wrapper
     return wrapper
@@ -308,6 +316,7 @@ def describe(name: str) -> str:
         f"  differentiable  {'yes' if found.differentiable else 'no'}",
         f"  colour          {found.color}",
         f"  paper           {found.paper}",
+        *([f"  side info       {found.side_information}"] if found.side_information else []),
         "  options",
     ]
     for key, parameter in inspect.signature(found.function).parameters.items():

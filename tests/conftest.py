@@ -15,6 +15,7 @@ import pytest
 
 jax.config.update("jax_enable_x64", True)
 
+FINISHED = pytest.StashKey[int]()
 collect_ignore = ["core/data/make_pyrtools_goldens.py"]  # needs pyrtools
 
 
@@ -28,6 +29,16 @@ def shared_data() -> Path:
             pytest.fail(message)
         pytest.skip(message)
     return folder
+
+
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Forgets compiled programs now and then.
+
+    Each maps memory, a process may have 65,530 such mappings, and one more ends it.
+    """
+    item.session.stash[FINISHED] = item.session.stash.get(FINISHED, 0) + 1
+    if item.session.stash[FINISHED] % 50 == 0:
+        jax.clear_caches()
 
 
 @pytest.fixture

@@ -1,4 +1,8 @@
-"""The golden pairs: three photographs under seven distortions, with the authors' own values."""
+"""The golden pairs: three photographs under seven distortions, with the authors' own values.
+
+`authors_octave.json` adds what the authors' MATLAB code gives under GNU Octave for DSS, NLPD,
+PAMSE, VSNR and WSNR (the last two from the toolbox MeTriX MuX).
+"""
 
 import json
 from functools import cache
@@ -10,6 +14,8 @@ from jiqa.images import read_image
 
 FOLDER = Path(__file__).parent / "data" / "goldens"
 VALUES = json.loads((FOLDER / "goldens.json").read_text())
+for _pair, _metrics in json.loads((FOLDER / "authors_octave.json").read_text()).items():
+    VALUES[_pair] |= {name: VALUES[_pair].get(name, {}) | of for name, of in _metrics.items()}
 PAIRS = sorted(VALUES)
 PHOTOGRAPHS = sorted({pair.split("_")[0] for pair in PAIRS})
 

@@ -30,6 +30,7 @@ SMALL = {
 }
 SIDE = {
     "cw_ssim": 56,
+    "dss": 32,
     "iw_ssim": 80,
     "ms_ssim": 48,
     "redlog": 32,
@@ -279,7 +280,9 @@ def test_unlike_images_are_a_clear_error(name):
         jiqa.load(name)(image)
 
 
-@pytest.mark.parametrize("name", ["ssim", "uqi", "ms_ssim", "iw_ssim", "cw_ssim", "lmse"])
+@pytest.mark.parametrize(
+    "name", ["ssim", "uqi", "ms_ssim", "iw_ssim", "cw_ssim", "dss", "lmse", "pamse"]
+)
 def test_images_smaller_than_the_window_are_a_clear_error(name):
     small = np.zeros((2, 40, 3))
     with pytest.raises(ValueError, match=r"(smaller than the|at least)"):

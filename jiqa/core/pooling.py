@@ -158,6 +158,15 @@ def importance_mean(
     return jnp.sum(values * importance, (-2, -1)) / jnp.sum(importance, (-2, -1))
 
 
+def halve_weights(weights: jax.Array | None) -> jax.Array | None:
+    """The weights of images that are halved by a 2 x 2 mean; None stays None.
+
+    >>> halve_weights(jnp.ones((5, 4))).shape
+    (3, 2)
+    """
+    return None if weights is None else filters.downsample_box(weights[..., None], 2)[..., 0]
+
+
 @overload
 def fit_weights(weights: jax.Array, factor: int, height: int, width: int) -> jax.Array: ...
 @overload

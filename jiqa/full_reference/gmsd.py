@@ -13,7 +13,7 @@ import jax
 from jiqa.core import pooling
 from jiqa.core.arrays import safe_sqrt
 from jiqa.core.color import apply_luma
-from jiqa.core.filters import correlate_separable, gradient_smoothing, uniform_window
+from jiqa.core.filters import downsample_box, gradient_smoothing
 from jiqa.core.registry import image_function, metric
 from jiqa.kernels.gradient_similarity import (
     GradientSimilarity,
@@ -133,8 +133,6 @@ def _prepare(
 ) -> tuple[jax.Array, jax.Array]:
     """What is compared of both images: their luma, halved."""
     x, y = apply_luma(luma, reference, distorted, data_range=data_range)
-    return (_halve(x), _halve(y)) if downsample else (x, y)
-
-
-def _halve(images: jax.Array) -> jax.Array:
-    return correlate_separable(images, uniform_window(2), border="zero", stride=2)
+    if not downsample:
+        return x, y
+    return downsample_box(x, 2, border="zero"), downsample_box(y, 2, border="zero")

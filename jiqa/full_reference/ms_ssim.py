@@ -100,8 +100,7 @@ def ms_ssim(
         pooled = statistics.ssim if coarsest else statistics.contrast_structure
         score = score * safe_power(pooled, exponent)
         reference, distorted = downsample_box(reference, 2), downsample_box(distorted, 2)
-        if weights is not None:
-            weights = downsample_box(weights[..., None], 2)[..., 0]
+        weights = pooling.halve_weights(weights)
     return score.mean(-1)
 
 

@@ -77,18 +77,12 @@ def vif(
     >>> print(vif(image, image).round(6))
     1.0
     """
-    if min(reference.shape[-3:-1]) < 9 * 2 ** (LEVELS - 1):
-        raise ValueError(
-            f"vif: images are {reference.shape[-3]} x {reference.shape[-2]} pixels; both sides "
-            f"must be at least {9 * 2 ** (LEVELS - 1)}."
-        )
-    pair = apply_luma(luma, reference, distorted, data_range=data_range)
-    x, y = (steerable_pyramid(image * (255 / data_range), LEVELS).bands for image in pair)
-    bits = [
-        _band_information(x[level][orientation], y[level][orientation], 2 ** (LEVELS - level) + 1)
-        for level in range(LEVELS)
-        for orientation in ORIENTATIONS
-    ]
+    check_band_side("vif", reference.shape)
+    x, y = apply_luma(luma, reference, distorted, data_range=data_range)
+    bits = []
+    for variance, channel in model_bands(x * (255 / data_range), y * (255 / data_range)):
+        left, there = _information(variance, channel, NOISE_VARIANCE)
+        bits.append((left.sum(0), there.sum(0)))
     return _ratio(bits)
 
 
@@ -137,14 +131,53 @@ def vif_p(
         if scale > 0:
             x, y = (correlate_separable(image, window, stride=2) for image in (x, y))
         average = functools.partial(correlate_separable, rows=window)
-        variance, channel = _estimate_channel(x, y, average, PIXEL_FLAT)
-        channel = channel._replace(noise=jnp.maximum(channel.noise, PIXEL_FLAT))
+        variance, channel = estimate_channel(x, y, average, PIXEL_FLAT)
         bits.append(_information(variance, channel, PIXEL_NOISE_VARIANCE))
     return _ratio(bits)
 
 
-def _band_information(x: jax.Array, y: jax.Array, size: int) -> tuple[jax.Array, jax.Array]:
-    """Bits left and bits there, of the blocks of a band whose `size` x `size` window is inside."""
+def check_band_side(name: str, shape: tuple[int, ...]) -> None:
+    """Raises ValueError where images `[..., H, W, C]` are too small for `model_bands`.
+
+    >>> check_band_side("vif", (71, 80, 1))
+    Traceback (most recent call last):
+    ValueError: vif: images are 71 x 80 pixels; both sides must be at least 72.
+    """
+    least = 9 * 2 ** (LEVELS - 1)
+    if min(shape[-3:-1]) < least:
+        raise ValueError(
+            f"{name}: images are {shape[-3]} x {shape[-2]} pixels; both sides must be at least "
+            f"{least}."
+        )
+
+
+def model_bands(x: jax.Array, y: jax.Array) -> list[tuple[jax.Array, Channel]]:
+    """The reference's model and the distortion in two orientations on each of four levels.
+
+    Args:
+        x: Reference `[..., H, W, C]` of 0 to 255, at least 72 pixels a side.
+        y: The distorted image.
+
+    Returns:
+        For each band the variances of the blocks along the nine principal axes of a block,
+        `[9, ..., H', W', C]`, and the channel of each block.
+
+    >>> variances, channel = model_bands(jnp.zeros((72, 80, 1)), jnp.zeros((72, 80, 1)))[0]
+    >>> variances.shape, channel.gain.shape
+    ((9, 18, 20, 1), (18, 20, 1))
+    """
+    bands_x, bands_y = (steerable_pyramid(image, LEVELS).bands for image in (x, y))
+    return [
+        _model_band(
+            bands_x[level][orientation], bands_y[level][orientation], 2 ** (LEVELS - level) + 1
+        )
+        for level in range(LEVELS)
+        for orientation in ORIENTATIONS
+    ]
+
+
+def _model_band(x: jax.Array, y: jax.Array, size: int) -> tuple[jax.Array, Channel]:
+    """The models of the blocks whose `size` x `size` window is inside the band."""
     rows, columns = x.shape[-3] // BLOCK, x.shape[-2] // BLOCK
     reach = size // 2
     skipped = -(-reach // BLOCK)
@@ -155,14 +188,12 @@ def _band_information(x: jax.Array, y: jax.Array, size: int) -> tuple[jax.Array,
         means = correlate_separable(inside, uniform_window(size), stride=BLOCK)
         return means[..., : rows - 2 * skipped, : columns - 2 * skipped, :]
 
-    _, channel = _estimate_channel(x, y, average, FLAT / size**2)
-    channel = channel._replace(noise=jnp.maximum(channel.noise, FLAT))
+    _, channel = estimate_channel(x, y, average, FLAT / size**2)
     blocks = _blocks(x[..., : rows * BLOCK, : columns * BLOCK, :])
     multiplier, eigenvalues = gaussian_scale_mixture(*blocks)
     inside = slice(skipped, -skipped)
     spread = jnp.moveaxis(eigenvalues, -1, 0)[..., None, None, :]
-    left, there = _information(multiplier[..., inside, inside, :] * spread, channel, NOISE_VARIANCE)
-    return left.sum(0), there.sum(0)
+    return multiplier[..., inside, inside, :] * spread, channel
 
 
 def _blocks(band: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -181,22 +212,34 @@ def _blocks(band: jax.Array) -> tuple[jax.Array, jax.Array]:
     return vectors[..., ::BLOCK, ::BLOCK, :, :], covariance / (height * width)
 
 
-def _estimate_channel(
+def estimate_channel(
     x: jax.Array, y: jax.Array, average: Callable[[jax.Array], jax.Array], flat: float
 ) -> tuple[jax.Array, Channel]:
-    """The reference's variance under a window, and the channel that best explains y from x."""
+    """The reference's variance under a window, and the channel that best explains y from x.
+
+    Args:
+        x: Reference `[..., H, W, C]`.
+        y: The distorted image.
+        average: The mean under the window around each place.
+        flat: Variance below which an image is flat, so that nothing of the reference is left.
+
+    Returns:
+        The variance, and the channel, whose noise is at least `flat`, in the averages' shape.
+
+    >>> x = jnp.array([1.0, -1.0]).reshape(1, 2, 1)
+    >>> mean = functools.partial(jnp.mean, axis=(-3, -2), keepdims=True)
+    >>> variance, channel = estimate_channel(x, x / 2, mean, 1e-10)
+    >>> variance.item(), channel.gain.item()
+    (1.0, 0.5)
+    """
     mean_x, mean_y = average(x), average(y)
     covariance = average(x * y) - mean_x * mean_y
     variance_x = jnp.maximum(average(x * x) - mean_x**2, 0)
     variance_y = jnp.maximum(average(y * y) - mean_y**2, 0)
-    gain = covariance / (variance_x + flat)
-    noise = variance_y - gain * covariance
-    nothing_seen = variance_x < flat
-    gain = jnp.where(nothing_seen | (variance_y < flat), 0, gain)
-    noise = jnp.where(nothing_seen, variance_y, noise)
-    noise = jnp.where(variance_y < flat, 0, noise)
-    noise = jnp.where(gain < 0, variance_y, noise)
-    return jnp.where(nothing_seen, 0, variance_x), Channel(jnp.maximum(gain, 0), noise)
+    nothing_left = (variance_x < flat) | (variance_y < flat) | (covariance < 0)
+    gain = jnp.where(nothing_left, 0, covariance / (variance_x + flat))
+    noise = jnp.maximum(variance_y - gain * covariance, flat)
+    return jnp.where(variance_x < flat, 0, variance_x), Channel(gain, noise)
 
 
 def _information(

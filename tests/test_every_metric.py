@@ -29,6 +29,7 @@ SMALL = {
     "rred": {"luma": "bt601"},
 }
 SIDE = {
+    "adm": 32,
     "cw_ssim": 56,
     "dss": 32,
     "ifc": 72,
@@ -42,6 +43,7 @@ SIDE = {
     "ssim": 32,
     "vif": 72,
     "vif_p": 48,
+    "vmaf": 32,
 }
 # The information that equal images share depends on the image.
 NO_IDENTICAL_SCORE = {"ifc"}

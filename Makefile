@@ -8,7 +8,7 @@ demo: .venv/demo.stamp
 	$(BIN)/jiqa demo --output demo
 
 test: .venv/test.stamp
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal
 
 lint: .venv/test.stamp
 	$(BIN)/ruff check .

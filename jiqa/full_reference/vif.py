@@ -229,8 +229,8 @@ def estimate_channel(
     >>> x = jnp.array([1.0, -1.0]).reshape(1, 2, 1)
     >>> mean = functools.partial(jnp.mean, axis=(-3, -2), keepdims=True)
     >>> variance, channel = estimate_channel(x, x / 2, mean, 1e-10)
-    >>> variance.item(), channel.gain.item()
-    (1.0, 0.5)
+    >>> print(variance.round(6).item(), channel.gain.round(6).item())
+    1.0 0.5
     """
     mean_x, mean_y = average(x), average(y)
     covariance = average(x * y) - mean_x * mean_y

@@ -185,6 +185,20 @@ def check_window_fits(shape: tuple[int, ...], height: int, width: int) -> None:
         )
 
 
+def check_least_side(metric: str, shape: tuple[int, ...], least: int) -> None:
+    """Raises ValueError where the shorter side of images `[..., H, W, C]` is below `least` pixels.
+
+    >>> check_least_side("vif", (71, 80, 1), 72)
+    Traceback (most recent call last):
+    ValueError: vif: images are 71 x 80 pixels; both sides must be at least 72.
+    """
+    height, width = shape[-3:-1]
+    if min(height, width) < least:
+        raise ValueError(
+            f"{metric}: images are {height} x {width} pixels; both sides must be at least {least}."
+        )
+
+
 def downsample_box(images: jax.Array, factor: int, *, border: Border = "symmetric") -> jax.Array:
     """Mean over `factor` x `factor` neighbours, then every `factor`-th sample.
 

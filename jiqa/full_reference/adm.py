@@ -87,11 +87,9 @@ def adm(
     True
     """
     x, y = apply_luma(luma, reference, distorted, data_range=data_range)
-    left, there = visible_detail(
-        *(image * (255 / data_range) for image in (x, y)),
-        gain_limit=gain_limit,
-        pixels_per_degree=view_distance * display_height * math.pi / 180,
-    )
+    pixels_per_degree = view_distance * display_height * math.pi / 180
+    scale = 255 / data_range
+    left, there = visible_detail(x * scale, y * scale, gain_limit, pixels_per_degree)
     return (left.sum(0) / there.sum(0)).mean(-1)
 
 
@@ -115,11 +113,9 @@ def adm_scales(
     (2, 4)
     """
     x, y = apply_luma(luma, reference, distorted, data_range=data_range)
-    left, there = visible_detail(
-        *(image * (255 / data_range) for image in (x, y)),
-        gain_limit=gain_limit,
-        pixels_per_degree=view_distance * display_height * math.pi / 180,
-    )
+    pixels_per_degree = view_distance * display_height * math.pi / 180
+    scale = 255 / data_range
+    left, there = visible_detail(x * scale, y * scale, gain_limit, pixels_per_degree)
     return jnp.moveaxis((left / there).mean(-1), 0, -1)
 
 
@@ -134,7 +130,6 @@ class Details(NamedTuple):
 def visible_detail(
     x: jax.Array,
     y: jax.Array,
-    *,
     gain_limit: float = 100.0,
     pixels_per_degree: float = 18 * math.pi,
 ) -> tuple[jax.Array, jax.Array]:

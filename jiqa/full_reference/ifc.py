@@ -12,8 +12,9 @@ import jax
 import jax.numpy as jnp
 
 from jiqa.core.color import apply_luma
+from jiqa.core.filters import check_least_side
 from jiqa.core.registry import metric
-from jiqa.full_reference.vif import check_band_side, model_bands
+from jiqa.full_reference.vif import LEAST_SIDE, model_bands
 
 PAPER = 'Sheikh, Bovik and de Veciana, "An information fidelity criterion for image quality '
 PAPER += 'assessment using natural scene statistics", IEEE TIP 14(12), 2005'
@@ -60,7 +61,7 @@ def ifc(
     >>> bool(0 < ifc(image, jnp.round(image)) < ifc(image, coarse))
     True
     """
-    check_band_side("ifc", reference.shape)
+    check_least_side("ifc", reference.shape, LEAST_SIDE)
     x, y = apply_luma(luma, reference, distorted, data_range=data_range)
     bits = jnp.zeros((), x.dtype)
     for variance, channel in model_bands(x * (255 / data_range), y * (255 / data_range)):

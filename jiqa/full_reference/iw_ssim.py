@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jiqa.core import pooling
 from jiqa.core.arrays import safe_power
 from jiqa.core.color import apply_luma
-from jiqa.core.filters import downsample_box, gaussian_window, imresize
+from jiqa.core.filters import gaussian_window, imresize
 from jiqa.core.pyramids import laplacian_pyramid
 from jiqa.core.registry import metric
 from jiqa.core.statistics import gaussian_scale_mixture, window_moments
@@ -99,7 +99,7 @@ def iw_ssim(
         if weights is not None:
             fitted = pooling.fit_weights(weights, 1, *quality.shape[-3:-1])
             information = information * fitted[..., None]
-            weights = downsample_box(weights[..., None], 2)[..., 0]
+            weights = pooling.halve_weights(weights)
         score = score * safe_power(
             _pool(quality, information), scale_weights[scale] / sum(scale_weights)
         )

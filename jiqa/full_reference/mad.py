@@ -21,6 +21,7 @@ from jiqa.core.arrays import safe_divide, safe_log, safe_power, safe_sqrt
 from jiqa.core.color import apply_luma
 from jiqa.core.filters import correlate_separable, uniform_window
 from jiqa.core.registry import image_function, metric
+from jiqa.core.vision import filter_by_contrast_sensitivity
 
 PAPER = 'Larson and Chandler, "Most apparent distortion: full-reference image quality assessment '
 PAPER += 'and the role of strategy", Journal of Electronic Imaging 19(1), 2010'
@@ -135,7 +136,10 @@ def _blend(detection: jax.Array, appearance: jax.Array) -> jax.Array:
 def _detection(x: jax.Array, y: jax.Array) -> jax.Array:
     """Root mean square of local errors, weighed by their visibility, `[..., C]`."""
     x_seen, y_seen = (
-        _filter(LIGHTNESS_SCALE * safe_power(image, LIGHTNESS_EXPONENT)) for image in (x, y)
+        filter_by_contrast_sensitivity(
+            LIGHTNESS_SCALE * safe_power(image, LIGHTNESS_EXPONENT), PIXELS_PER_DEGREE
+        )
+        for image in (x, y)
     )
     visibility = _spread(_visibility(x_seen, y_seen - x_seen), x.shape)
     error = correlate_separable((x - y) ** 2, uniform_window(BLOCK), border="symmetric")
@@ -168,31 +172,6 @@ def _lower_neighbour(values: jax.Array, axis: int, length: int) -> jax.Array:
     widths = [(0, 0)] * values.ndim
     widths[axis] = (0, values.shape[axis] - last)
     return jnp.minimum(values, jnp.pad(following, widths, constant_values=math.inf))
-
-
-def _filter(lightness: jax.Array) -> jax.Array:
-    """What the contrast sensitivity of the eye leaves."""
-    height, width = lightness.shape[-3:-1]
-    sensitivity = jnp.asarray(_contrast_sensitivity(height, width), lightness.dtype)[..., None]
-    spectrum = jnp.fft.rfft2(lightness, axes=(-3, -2)) * sensitivity
-    return jnp.fft.irfft2(spectrum, (height, width), axes=(-3, -2))
-
-
-@functools.cache
-def _contrast_sensitivity(height: int, width: int) -> np.ndarray:
-    """For the half spectrum `[height, width // 2 + 1]`.
-
-    The authors' grid is centred between frequencies where a side is even, and they take the real
-    part of the filtered image, for which the filter's mean with its mirror image stands.
-    """
-    rows, columns = (np.arange(n) - (n - 1) / 2 for n in (height, width))
-    plane = (rows[:, None] + 1j * columns) / width * PIXELS_PER_DEGREE
-    oblique = 0.15 * np.cos(4 * np.angle(plane)) + 0.85
-    frequency = np.abs(plane) / oblique
-    sensitivity = 2.6 * (0.0192 + 0.114 * frequency) * np.exp(-((0.114 * frequency) ** 1.1))
-    sensitivity = np.fft.ifftshift(np.where(frequency < 7.8909, 0.9809, sensitivity))
-    mirrored = sensitivity[-np.arange(height)][:, -np.arange(width)]
-    return (sensitivity + mirrored)[:, : width // 2 + 1] / 2
 
 
 def _appearance(x: jax.Array, y: jax.Array) -> jax.Array:

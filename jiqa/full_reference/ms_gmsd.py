@@ -15,7 +15,7 @@ import jax.numpy as jnp
 
 from jiqa.core import pooling
 from jiqa.core.arrays import safe_sqrt
-from jiqa.core.color import apply_luma, rgb_to_yiq
+from jiqa.core.color import apply_luma, gray_to_rgb, rgb_to_yiq
 from jiqa.core.filters import downsample_box, gradient_magnitude
 from jiqa.core.registry import metric
 
@@ -116,8 +116,7 @@ def ms_gmsdc(
     >>> bool(ms_gmsd(red, blue) < 1e-3), bool(ms_gmsdc(red, blue) > 0.1)
     (True, True)
     """
-    pair = jnp.stack([reference, distorted])
-    pair = rgb_to_yiq(jnp.broadcast_to(pair, (*pair.shape[:-1], 3)))
+    pair = rgb_to_yiq(gray_to_rgb(jnp.stack([reference, distorted])))
     constant = constant * data_range**2
     luma = _deviation(pair[..., :1], scale_weights, constant, masking, weights)[..., 0]
     error = (pair[0] - pair[1])[..., 1:] * (255 / data_range)

@@ -18,7 +18,7 @@ import numpy as np
 from jiqa.core import pooling
 from jiqa.core.arrays import safe_power
 from jiqa.core.color import gray_to_rgb, linear_rgb_to_xyb, srgb_to_linear
-from jiqa.core.filters import correlate_separable, downsample_box
+from jiqa.core.filters import check_least_side, correlate_separable, downsample_box
 from jiqa.core.registry import metric
 
 PAPER = 'Sneyers, "SSIMULACRA 2", Cloudinary, 2023'
@@ -119,12 +119,7 @@ def ssimulacra2(
     >>> print(ssimulacra2(image, image))
     100.0
     """
-    height, width = reference.shape[-3:-1]
-    if min(height, width) < LEAST_SIDE:
-        raise ValueError(
-            f"ssimulacra2: images are {height} x {width} pixels; both sides must be at least "
-            f"{LEAST_SIDE}."
-        )
+    check_least_side("ssimulacra2", reference.shape, LEAST_SIDE)
     x, y = (
         srgb_to_linear(gray_to_rgb(image), data_range=data_range)
         for image in (reference, distorted)

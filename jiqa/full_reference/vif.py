@@ -17,7 +17,7 @@ import jax.numpy as jnp
 
 from jiqa.core.arrays import safe_divide
 from jiqa.core.color import apply_luma
-from jiqa.core.filters import correlate_separable, gaussian_window, uniform_window
+from jiqa.core.filters import check_least_side, correlate_separable, gaussian_window, uniform_window
 from jiqa.core.registry import metric
 from jiqa.core.statistics import gaussian_scale_mixture
 from jiqa.core.steerable import steerable_pyramid
@@ -27,6 +27,7 @@ PAPER = 'Sheikh and Bovik, "Image information and visual quality", IEEE TIP 15(2
 LEVELS = 4
 ORIENTATIONS = (0, 3)
 BLOCK = 3
+LEAST_SIDE = 9 * 2 ** (LEVELS - 1)  # pixels that leave a block at the coarsest level
 NOISE_VARIANCE = 0.4  # of the model of vision, for images of 0 to 255
 FLAT = 1e-15  # variance below which the authors call a block flat
 
@@ -77,7 +78,7 @@ def vif(
     >>> print(vif(image, image).round(6))
     1.0
     """
-    check_band_side("vif", reference.shape)
+    check_least_side("vif", reference.shape, LEAST_SIDE)
     x, y = apply_luma(luma, reference, distorted, data_range=data_range)
     bits = []
     for variance, channel in model_bands(x * (255 / data_range), y * (255 / data_range)):
@@ -134,21 +135,6 @@ def vif_p(
         variance, channel = estimate_channel(x, y, average, PIXEL_FLAT)
         bits.append(_information(variance, channel, PIXEL_NOISE_VARIANCE))
     return _ratio(bits)
-
-
-def check_band_side(name: str, shape: tuple[int, ...]) -> None:
-    """Raises ValueError where images `[..., H, W, C]` are too small for `model_bands`.
-
-    >>> check_band_side("vif", (71, 80, 1))
-    Traceback (most recent call last):
-    ValueError: vif: images are 71 x 80 pixels; both sides must be at least 72.
-    """
-    least = 9 * 2 ** (LEVELS - 1)
-    if min(shape[-3:-1]) < least:
-        raise ValueError(
-            f"{name}: images are {shape[-3]} x {shape[-2]} pixels; both sides must be at least "
-            f"{least}."
-        )
 
 
 def model_bands(x: jax.Array, y: jax.Array) -> list[tuple[jax.Array, Channel]]:

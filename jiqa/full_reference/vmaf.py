@@ -104,8 +104,6 @@ def vmaf(
     >>> bool(vmaf(image, image * 0.9 + 0.05) < 97)
     True
     """
-    if model not in MODELS:
-        raise ValueError(f"vmaf: model={model!r} is unknown; use one of {', '.join(MODELS)}.")
     fusion = _load_model(model)
     if phone and fusion.transform is None:
         raise ValueError(f"vmaf: {model} has no transform for phones; leave phone out.")
@@ -136,8 +134,6 @@ def vmaf_features(
     >>> vmaf_features(jnp.zeros((2, 40, 50, 3)), jnp.ones((2, 40, 50, 3))).adm2.shape
     (2,)
     """
-    if model not in MODELS:
-        raise ValueError(f"vmaf: model={model!r} is unknown; use one of {', '.join(MODELS)}.")
     x, y = apply_luma(luma, reference, distorted, data_range=data_range)
     features = _features(x, y, data_range, _load_model(model))
     return VmafFeatures(*(feature.mean(-1) for feature in features))
@@ -146,7 +142,7 @@ def vmaf_features(
 def _features(x: jax.Array, y: jax.Array, data_range: float, model: VmafModel) -> VmafFeatures:
     """Features of each channel, `[..., C]`, of images less the middle of their range."""
     x, y = (image * (255 / data_range) - 128 for image in (x, y))
-    left, there = visible_detail(x, y, gain_limit=model.adm_gain_limit)
+    left, there = visible_detail(x, y, model.adm_gain_limit)
     detail = left.sum(0) / there.sum(0)
     return VmafFeatures(detail, jnp.zeros_like(detail), *_fidelities(x, y, model.vif_gain_limit))
 
@@ -196,6 +192,8 @@ def _predict(features: VmafFeatures, model: VmafModel) -> jax.Array:
 @functools.cache
 def _load_model(name: str) -> VmafModel:
     """Reads a model as published: JSON with the text of a libsvm model inside."""
+    if name not in MODELS:
+        raise ValueError(f"vmaf: model={name!r} is unknown; use one of {', '.join(MODELS)}.")
     path = resources.files("jiqa.full_reference") / "data" / f"{name}.json"
     published = json.loads(path.read_text())["model_dict"]
     header, rows = published["model"].split("SV\n")

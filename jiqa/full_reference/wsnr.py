@@ -18,6 +18,7 @@ import numpy as np
 
 from jiqa.core.color import apply_luma
 from jiqa.core.registry import metric
+from jiqa.core.vision import contrast_sensitivity, half_plane
 from jiqa.full_reference.pixel import IMAGE_AXES, decibel_ratio
 
 PAPER = 'Damera-Venkata, Kite, Geisler, Evans and Bovik, "Image quality assessment based on a '
@@ -78,20 +79,8 @@ def wsnr(
 @functools.cache
 def _half_plane_weights(height: int, width: int, nyquist: float) -> np.ndarray:
     """Squared sensitivities at the frequencies of `rfft2`, which stand for the others too."""
-    weights = np.fft.ifftshift(_contrast_sensitivity(height, width, nyquist) ** 2)
-    opposite = np.roll(weights[::-1, ::-1], (1, 1), axis=(0, 1))
-    half = (weights + opposite)[:, : width // 2 + 1]
-    half[:, 0] /= 2
+    weights = 2 * half_plane(contrast_sensitivity(height, width, 2 * nyquist / height) ** 2)
+    weights[:, 0] /= 2
     if width % 2 == 0:
-        half[:, -1] /= 2
-    return half
-
-
-def _contrast_sensitivity(height: int, width: int, nyquist: float) -> np.ndarray:
-    """Sensitivity `[H, W]`, zero frequency in the centre, constant below 7.8909 cycles a degree."""
-    y, x = np.mgrid[:height, :width] + 0.5
-    frequency = ((x - width / 2) + 1j * (y - height / 2)) * 2 * nyquist / height
-    anisotropy = 0.15 * np.cos(4 * np.angle(frequency)) + 0.85
-    radius = np.abs(frequency) / anisotropy
-    sensitivity = 2.6 * (0.0192 + 0.114 * radius) * np.exp(-((0.114 * radius) ** 1.1))
-    return np.where(radius < 7.8909, 0.9809, sensitivity)
+        weights[:, -1] /= 2
+    return weights

@@ -13,16 +13,14 @@ as 0, and a scale's feature is the sum of `log(1 + entropy)` over orientations.
 The distance also takes the mean magnitude of the distorted image's own coefficients.
 """
 
-import functools
-
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from jiqa.core import color
 from jiqa.core.filters import correlate_separable, gaussian_window, gradient_magnitude
 from jiqa.core.registry import image_function, metric
 from jiqa.core.steerable import steerable_pyramid_fourier
+from jiqa.core.vision import filter_by_contrast_sensitivity
 from jiqa.reduced_reference import Features, check_channels
 from jiqa.reduced_reference.wavelet_nss import count_in_bins
 
@@ -30,7 +28,7 @@ PAPER = 'Golestaneh and Karam, "Reduced-reference quality assessment based on th
 PAPER += 'coefficients of locally weighted gradient magnitudes", IEEE TIP 25(11), 2016'
 
 ORIENTATIONS = 4
-CYCLES = 32  # at the highest horizontal frequency
+PIXELS_PER_DEGREE = 64
 WINDOW_SIZE, SIGMA = 8, 0.5
 FAINT = 256 / 10  # local strength below which gradients are weighted down
 DISTANCE_SCALE = 50
@@ -155,37 +153,12 @@ def _statistics(
 def _weighted_gradients(images: jax.Array) -> jax.Array:
     """Gradient magnitudes over the local strength of gradient and image."""
     window = gaussian_window(WINDOW_SIZE, SIGMA)
-    seen = correlate_separable(_contrast_sensitive(images), window, border="zero")
+    sensed = filter_by_contrast_sensitivity(images, PIXELS_PER_DEGREE)
+    seen = correlate_separable(sensed, window, border="zero")
     gradients = 4 * gradient_magnitude(seen, "sobel", border="replicate")  # MATLAB's has no divisor
     energy = correlate_separable((gradients**2 + seen**2) / 2, window, border="zero")
     strength = jnp.sqrt(energy)
     return gradients / (strength + jnp.where(strength < FAINT, FAINT, 0))
-
-
-def _contrast_sensitive(images: jax.Array) -> jax.Array:
-    height, width = images.shape[-3:-1]
-    response = jnp.asarray(_sensitivity(height, width), images.dtype)[..., None]
-    spectrum = jnp.fft.rfft2(images, axes=(-3, -2)) * response
-    return jnp.fft.irfft2(spectrum, s=(height, width), axes=(-3, -2))
-
-
-@functools.cache
-def _sensitivity(height: int, width: int) -> np.ndarray:
-    """Contrast sensitivity for `rfft2`, `[H, W // 2 + 1]`: Mannos and Sakrison's, flat below 8.
-
-    Both axes are in units of the width. The authors' grid is half a sample off centre and they keep
-    the real part of the result, which is to average the response of opposite frequencies.
-    """
-    rows, columns = (
-        (np.arange(length) - length / 2 + 0.5) / width * 2 * CYCLES for length in (height, width)
-    )
-    # The authors build it transposed, so that angles are from the vertical axis.
-    oblique = 0.15 * np.cos(4 * np.arctan2(columns[None, :], rows[:, None])) + 0.85
-    frequency = np.hypot(rows[:, None], columns[None, :]) / oblique
-    response = 2.6 * (0.0192 + 0.114 * frequency) * np.exp(-((0.114 * frequency) ** 1.1))
-    response = np.fft.ifftshift(np.where(frequency < 7.8909, 0.9809, response))
-    opposite = np.roll(response[::-1, ::-1], 1, axis=(0, 1))
-    return ((response + opposite) / 2)[:, : width // 2 + 1]
 
 
 def _entropy(bands: jax.Array) -> jax.Array:

@@ -58,7 +58,7 @@ def test_the_published_pairs_of_tid2013(shared_data):
     """A change of saturation leaves luma almost as it is: no error is detected, so MAD is 0.
 
     A table that is passed on as official has 195.2796, 80.8379 and 30.3918 for these three pairs.
-    The authors' MAD_index.m, with which we agree on all golden pairs, cannot have given them.
+    The values here are what MAD_index.m gives under GNU Octave.
     """
     folder = shared_data / "data" / "tid2013_calibration"
     for name, value in (("i03_11_5", 152.717737), ("i04_18_5", 0.0), ("i06_18_3", 0.0)):

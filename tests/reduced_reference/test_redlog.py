@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose
 from scipy.io import loadmat
 
 import jiqa
-from jiqa.reduced_reference.redlog import _contrast_sensitive
+from jiqa.core.vision import filter_by_contrast_sensitivity
 
 # MATLAB's weights of luma are the first row of the inverse of the YIQ matrix; the preset "matlab"
 # has GNU Octave's, which are these to six digits and round a few pixels of a photograph otherwise.
@@ -82,4 +82,6 @@ def test_contrast_sensitivity_is_the_real_part_of_the_authors(size, rng):
     image = rng.random(size)
     spectrum = np.fft.fftshift(np.fft.fft2(image)) * response.T
     expected = np.fft.ifft2(np.fft.ifftshift(spectrum)).real
-    assert_allclose(_contrast_sensitive(image[..., None])[..., 0], expected, atol=1e-12)
+    assert_allclose(
+        filter_by_contrast_sensitivity(image[..., None], 64)[..., 0], expected, atol=1e-12
+    )

@@ -6,7 +6,7 @@ Exit status: 0 all is well, 1 some pairs could not be scored, 2 wrong use, 130 i
 import math
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -147,11 +147,63 @@ def demo(*, output: Path = Path("jiqa-demo"), browser: bool = False) -> int:
     return 0
 
 
+def fit_niqe(
+    photographs: Annotated[Path, tyro.conf.Positional],
+    *,
+    output: Path,
+    block_size: int = 96,
+    sharpness: float = 0.75,
+) -> int:
+    """Fit a model of pristine photographs, for niqe:model=FILE.
+
+    Args:
+        photographs: A folder of photographs without visible distortion, of any sizes.
+        output: The model to write, such as ours.safetensors.
+        block_size: Side of a block in pixels.
+        sharpness: Blocks count that are sharper than this share of their photograph's sharpest.
+    """
+    from jiqa.core.models import save_model
+    from jiqa.images import read_image
+    from jiqa.pairs import find_images
+
+    paths = _track("measuring", find_images(photographs))
+    images = (read_image(path) for path in paths)
+    model = jiqa.fit_niqe(images, block_size=block_size, sharpness=sharpness)
+    save_model(output, model)
+    print(f"The model is {output}: jiqa score IMAGES --metrics niqe:model={output}")
+    return 0
+
+
+def fit_brisque(table: Annotated[Path, tyro.conf.Positional], *, output: Path) -> int:
+    """Fit the regression of BRISQUE to opinions, for brisque:model=FILE.
+
+    Args:
+        table: A CSV file with the columns image, a path as seen from the table, and score.
+        output: The model to write, such as ours.safetensors.
+    """
+    import numpy as np
+    import pandas as pd
+
+    from jiqa.core.models import save_model
+    from jiqa.images import read_image
+
+    rated = pd.read_csv(table)
+    if missing := {"image", "score"} - set(rated.columns):
+        raise ValueError(f"{table}: no column {', '.join(sorted(missing))}.")
+    paths = _track("measuring", [table.parent / name for name in rated["image"]])
+    features = [np.asarray(jiqa.brisque_features(read_image(path)))[0] for path in paths]
+    save_model(output, jiqa.fit_brisque(np.stack(features), rated["score"].to_numpy()))
+    print(f"The model is {output}: jiqa score IMAGES --metrics brisque:model={output}")
+    return 0
+
+
 COMMANDS: dict[str, Callable[..., int]] = {
     "score": score,
     "list": list_metrics,
     "describe": describe,
     "demo": demo,
+    "fit-niqe": fit_niqe,
+    "fit-brisque": fit_brisque,
 }
 
 
@@ -181,6 +233,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
+
+
+def _track(what: str, paths: Sequence[Path]) -> Iterable[Path]:
+    """The paths, with a bar on standard error if that is a terminal."""
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    return track(paths, what, console=console, disable=not console.is_terminal)
 
 
 @contextmanager

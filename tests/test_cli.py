@@ -219,6 +219,49 @@ def test_demo_calls_the_page(monkeypatch, tmp_path, capsys):
     assert f"{tmp_path}/index.html" in capsys.readouterr().out
 
 
+def test_fitted_models_score(folders, tmp_path, capsys):
+    """Photographs and opinions make models, which the command then uses."""
+    rng = np.random.default_rng(0)
+    for index in range(3):
+        pixels = rng.integers(0, 256, (64, 80, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"photo{index}.png")
+    model = str(tmp_path / "niqe.safetensors")
+    options = ["--block-size", "16", "--sharpness", "0.5"]
+    assert cli.main(["fit-niqe", str(tmp_path), "--output", model, *options]) == 0
+    assert f"niqe:model={model}" in capsys.readouterr().out
+    photo = str(tmp_path / "photo0.png")
+    assert cli.main(["score", photo, "--metrics", f"niqe:model={model}:block_size=16"]) == 0
+
+    table = tmp_path / "rated.csv"
+    names = [f"{kind}/image{index}.png" for kind in "rd" for index in range(3)]
+    pd.DataFrame({"image": names, "score": [10, 12, 14, 70, 72, 74]}).to_csv(table)
+    model = str(tmp_path / "brisque.safetensors")
+    assert cli.main(["fit-brisque", str(table), "--output", model]) == 0
+    output = tmp_path / "scores.csv"
+    arguments = [
+        "score",
+        folders[0],
+        "--metrics",
+        f"brisque:model={model}",
+        "--output",
+        str(output),
+    ]
+    assert cli.main(arguments) == 0
+    # The regression passes within its tolerance of 0.1 of what it was fitted to.
+    np.testing.assert_allclose(
+        pd.read_csv(output)[f"brisque:model={model}"], [10, 12, 14], atol=0.2
+    )
+
+
+def test_fits_of_too_little_are_clear_errors(folders, tmp_path, capsys):
+    output = str(tmp_path / "model.safetensors")
+    assert "smaller than the" in wrong_use(capsys, "fit-niqe", folders[0], "--output", output)
+    table = tmp_path / "rated.csv"
+    table.write_text("file,score\na.png,3\n")
+    assert "no column image" in wrong_use(capsys, "fit-brisque", str(table), "--output", output)
+    assert not Path(output).exists()
+
+
 def test_help_does_not_import_jax():
     code = "import sys; from jiqa.cli import main\n"
     code += "try: main(['list', '--help'])\n"

@@ -194,6 +194,7 @@ def log_gabor_filters(
     multiplier: float = 2.0,
     bandwidth: float = 0.55,
     angular_ratio: float = 1.2,
+    low_pass: bool = True,
 ) -> np.ndarray:
     """Log-Gabor filters in the frequency domain (Field, 1987; grids of Kovesi's `phasecong2`).
 
@@ -206,6 +207,7 @@ def log_gabor_filters(
         multiplier: Factor from one wavelength to the next.
         bandwidth: Ratio of the Gaussian's deviation on the log axis to the centre frequency.
         angular_ratio: Angle between orientations over the angular Gaussian's deviation.
+        low_pass: Whether to keep out of the corners of the frequency plane, as `phasecong2` does.
 
     Returns:
         Float64 `[scales, orientations, height, width]`, zero frequency at [0, 0]. The defaults are
@@ -215,11 +217,11 @@ def log_gabor_filters(
     0.0
     """
     radius, angle = _kovesi_grid(height, width)
-    low_pass = 1 / (1 + (radius / 0.45) ** 30)
+    window = 1 / (1 + (radius / 0.45) ** 30) if low_pass else np.ones_like(radius)
     radius[0, 0] = 1
     wavelengths = shortest_wavelength * multiplier ** np.arange(scales)
     octaves = np.log(radius * wavelengths[:, None, None])
-    radial = np.exp(-(octaves**2) / (2 * math.log(bandwidth) ** 2)) * low_pass
+    radial = np.exp(-(octaves**2) / (2 * math.log(bandwidth) ** 2)) * window
     radial[:, 0, 0] = 0
     deviation = math.pi / orientations / angular_ratio
     difference = angle - (np.arange(orientations) * math.pi / orientations)[:, None, None]

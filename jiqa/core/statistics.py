@@ -20,6 +20,7 @@ from jiqa.core.filters import Border, check_window_fits, correlate_separable, ga
 
 Axes = int | tuple[int, ...]
 
+NEWTON_STEPS = 5  # and one more for the gradient: from the start by moments, to the last digits
 FLAT = 1e-15  # variance below which coefficients count as constant
 
 
@@ -119,9 +120,11 @@ def mscn(
     """Mean-subtracted, contrast-normalised coefficients: (image - mean) / (deviation + constant).
 
     The defaults are those of NIQE (Mittal, Soundararajan and Bovik, 2013); BRISQUE (Mittal, Moorthy
-    and Bovik, 2012, equations 1 to 3) has the same window and border "zero". Where an image is flat
-    the exact coefficients are 0 and the computed ones are rounding noise, as in the authors' code;
-    a fit that counts signs depends on that noise.
+    and Bovik, 2012, equations 1 to 3) has the same window and border "zero".
+
+    Where a pixel equals its local mean but for rounding, as in flat areas, the coefficient is
+    exactly 0. The authors' code gives rounding noise there, whose signs a fit counts: values that
+    depend on the order of a sum, and so on the machine.
 
     Args:
         images: `[..., H, W, C]`, on 0 to 255 for the default constant.
@@ -136,15 +139,38 @@ def mscn(
     Raises:
         ValueError: Unknown border, or "valid".
 
-    >>> print(jnp.abs(mscn(jnp.full((9, 9, 1), 64.0))).max() < 1e-4)
-    True
+    >>> print(jnp.abs(mscn(jnp.full((9, 9, 1), 64.1))).max())
+    0.0
     """
     if border == "valid":
         raise ValueError("border='valid' shrinks the local mean; use one that keeps the size.")
     mean, deviation = local_mean_and_deviation(
         images, window_size=window_size, sigma=sigma, border=border
     )
-    return (images - mean) / (deviation + constant)
+    centered = images - mean
+    rounding = 4 * float(jnp.finfo(images.dtype).eps) * jnp.abs(mean)
+    noise = jnp.where(jnp.abs(centered) <= rounding, centered, 0)
+    return (centered - jax.lax.stop_gradient(noise)) / (deviation + constant)
+
+
+def neighbor_products(coefficients: jax.Array, axes: tuple[int, int] = (-3, -2)) -> list[jax.Array]:
+    """Products with the neighbours to the left, above, above left and below left.
+
+    The statistics of BRISQUE and NIQE, in the order of their authors' code; what leaves an edge
+    comes in at the opposite one.
+
+    Args:
+        coefficients: As `mscn` returns them, any shape.
+        axes: The axes of rows and columns.
+
+    Returns:
+        Four arrays of the same shape.
+
+    >>> [product.ravel().tolist() for product in neighbor_products(jnp.array([[[1.0], [2.0]]]))]
+    [[2.0, 2.0], [1.0, 4.0], [2.0, 2.0], [2.0, 2.0]]
+    """
+    shifts = ((0, 1), (1, 0), (1, 1), (-1, 1))
+    return [coefficients * jnp.roll(coefficients, shift, axes) for shift in shifts]
 
 
 def fit_ggd(values: jax.Array, *, axis: Axes = -1, nearest: bool = True) -> GeneralizedGaussian:
@@ -208,6 +234,62 @@ def fit_aggd(
     asymmetry = (left_share**3 + right_share**3) / (left_share**2 + right_share**2) ** 2
     shape = _solve_shape(ratio * asymmetry, ratios, shapes, nearest)
     return AsymmetricGeneralizedGaussian(shape, left, right)
+
+
+class Weibull(NamedTuple):
+    """Density of positive numbers proportional to `x**(k - 1) exp(-(x / scale)**k)`.
+
+    Attributes:
+        scale: In the units of the numbers.
+        shape: k; 1 is exponential, 2 is Rayleigh.
+    """
+
+    scale: jax.Array
+    shape: jax.Array
+
+
+def fit_weibull(values: jax.Array, *, axis: Axes = -1, largest_shape: float = 1e4) -> Weibull:
+    """Fits a Weibull distribution by maximum likelihood, as MATLAB's `wblfit`.
+
+    The shape solves `sum(x^k log x) / sum(x^k) - 1 / k = mean(log x)`, a monotone equation, by
+    Newton's steps from the moments of the logarithm (Menon, 1963).
+
+    Args:
+        values: Positive samples, any shape.
+        axis: Axes that hold the samples of one fit.
+        largest_shape: What equal samples have, of which the likelihood has no maximum.
+
+    Returns:
+        `Weibull` of arrays without `axis`.
+
+    >>> fit = fit_weibull(jax.random.exponential(jax.random.key(0), (10_000,)))
+    >>> print(fit.scale.round(1), fit.shape.round(1))
+    1.0 1.0
+    """
+    logs = jnp.log(values)
+    deviation = jnp.sqrt(jax.lax.stop_gradient(logs.var(axis, keepdims=True)))
+    varies = deviation > math.pi / math.sqrt(6) / largest_shape
+    top = jax.lax.stop_gradient(logs.max(axis, keepdims=True))
+    logs = jnp.where(varies, logs - top, 0)  # at most zero, so that no power is too large
+    mean = logs.mean(axis, keepdims=True)
+
+    def step(shape: jax.Array) -> jax.Array:
+        powers = jnp.exp(shape * logs)
+        total = powers.sum(axis, keepdims=True)
+        first = (powers * logs).sum(axis, keepdims=True) / total
+        second = (powers * logs**2).sum(axis, keepdims=True) / total
+        excess = first - 1 / shape - mean
+        slope = second - first**2 + 1 / shape**2
+        return shape - excess / jax.lax.stop_gradient(slope)
+
+    start = jnp.where(varies, math.pi / math.sqrt(6) / deviation, 1)
+    shape = jax.lax.fori_loop(0, NEWTON_STEPS, lambda _, k: jnp.maximum(step(k), k / 2), start)
+    # The equation's own gradient is that of one more step.
+    shape = step(jax.lax.stop_gradient(shape))
+    power_mean = jnp.exp(shape * logs).mean(axis, keepdims=True)
+    scale = jnp.exp(top + jnp.log(power_mean) / shape)
+    shape = jnp.where(varies, shape, largest_shape)
+    return Weibull(jnp.squeeze(scale, axis), jnp.squeeze(shape, axis))
 
 
 def _moment_ratio(values: jax.Array, axis: Axes) -> tuple[jax.Array, jax.Array]:
@@ -277,6 +359,35 @@ def gaussian_scale_mixture(
         "...hwcn,...cnm->...hwcm", vectors, jnp.linalg.inv(covariance), precision="highest"
     )
     return jnp.sum(whitened * vectors, axis=-1) / size, jnp.linalg.eigvalsh(covariance)
+
+
+def solve_positive_definite(matrix: jax.Array, right: jax.Array) -> jax.Array:
+    """Solves small symmetric, positive definite systems by elimination in order, which is stable.
+
+    In place of `jnp.linalg.solve`, because the LAPACK calls of jaxlib 0.10 can wait for ever where a
+    program with many small systems runs on several CPU devices.
+
+    Args:
+        matrix: `[..., n, n]`.
+        right: `[..., n, m]`.
+
+    Returns:
+        `[..., n, m]`.
+
+    >>> print(solve_positive_definite(jnp.diag(jnp.array([2.0, 4.0])), jnp.ones((2, 1)))[:, 0])
+    [0.5  0.25]
+    """
+    size = matrix.shape[-1]
+
+    def eliminate(rows: jax.Array, step: jax.Array) -> tuple[jax.Array, None]:
+        pivot = jnp.take(rows, step, axis=-2)
+        pivot = pivot / jnp.take(pivot, step, axis=-1)[..., None]
+        factors = jnp.take(rows, step, axis=-1)[..., None]
+        own = (jnp.arange(size) == step)[:, None]
+        return jnp.where(own, pivot[..., None, :], rows - factors * pivot[..., None, :]), None
+
+    rows = jnp.concatenate([matrix, right], -1)
+    return jax.lax.scan(eliminate, rows, jnp.arange(size))[0][..., size:]
 
 
 def median_of_nonnegative(values: jax.Array) -> jax.Array:

@@ -196,3 +196,20 @@ def test_imresize_scale_rounds_up_and_keeps_constants():
 def test_bad_resizing_is_an_error(size, method, message):
     with pytest.raises(ValueError, match=message):
         filters.imresize(jnp.ones((8, 8, 1)), size, method)
+
+
+@pytest.mark.parametrize("shape", [(5, 9), (12, 8), (33, 20), (3, 2)])
+@pytest.mark.parametrize("method", ["bicubic", "bilinear"])
+@pytest.mark.parametrize("antialias", [True, False])
+def test_halving_by_filters_is_that_by_matrices(rng, shape, method, antialias):
+    image = jnp.asarray(rng.random((*shape, 2)))
+    found = filters.imresize(image, 0.5, method, antialias=antialias)
+    down, across = (filters._resize_matrix(n, -(-n // 2), 0.5, method, antialias) for n in shape)
+    assert_allclose(found, np.einsum("kh,lw,hwc->klc", down, across, image), rtol=1e-12)
+
+
+def test_blocks_are_in_rows(rng):
+    images = rng.random((2, 8, 12, 3))
+    blocks = filters.split_blocks(jnp.asarray(images), 4)
+    assert blocks.shape == (2, 3, 6, 4, 4)
+    np.testing.assert_array_equal(blocks[1, 2, 4], images[1, 4:8, 4:8, 2])

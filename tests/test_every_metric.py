@@ -27,10 +27,12 @@ SMALL = {
     "iw_ssim": {"window_size": 5},
     "mad": {"luma": "bt601"},
     "redlog": {"levels": 3},
+    "rfsim": {"luma": "bt601"},
     "rred": {"luma": "bt601"},
 }
 SIDE = {
     "adm": 32,
+    "butteraugli": 12,
     "cw_ssim": 56,
     "dss": 32,
     "ifc": 72,

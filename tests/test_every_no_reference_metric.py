@@ -19,8 +19,9 @@ SMALL = {
     "brisque": {"luma": "bt601", "nearest": False},
     "il_niqe": {"side": 32, "block_size": 16, "nearest": False, "rounded": False},
     "niqe": {"luma": "bt601", "block_size": 16, "nearest": False},
+    "spectral_blockiness": {"median_size": 3},
 }
-SIDE = {"cpbd": 64, "jnb": 64, "lpc_si": 32, "niqe": 32}
+SIDE = {"cpbd": 64, "jnb": 64, "lpc_si": 32, "niqe": 32, "spectral_blockiness": 24}
 # A coefficient that changes its sign changes how many its side has: a jump, met in longer steps.
 STEP = {"il_niqe": 1e-8}
 

@@ -13,8 +13,14 @@ from jiqa.core.arrays import safe_divide
 from jiqa.core.filters import correlate_separable, gaussian_window, pad
 
 
-def canny(images: jax.Array, *, sigma: float = math.sqrt(2), not_edges: float = 0.7) -> jax.Array:
-    """Edges by Canny's method, with thresholds from the image.
+def canny(
+    images: jax.Array,
+    *,
+    sigma: float = math.sqrt(2),
+    not_edges: float = 0.7,
+    thresholds: tuple[float, float] | None = None,
+) -> jax.Array:
+    """Edges by Canny's method.
 
     Canny, "A computational approach to edge detection", IEEE TPAMI 8(6), 1986, as MATLAB's
     `edge(image, "canny")` of R2019 and later: derivatives of a Gaussian of `2 ceil(4 sigma) + 1`
@@ -25,6 +31,8 @@ def canny(images: jax.Array, *, sigma: float = math.sqrt(2), not_edges: float = 
         images: `[..., H, W, C]`.
         sigma: Standard deviation of the Gaussian in pixels.
         not_edges: The share of pixels whose gradient is below the high threshold.
+        thresholds: Low and high threshold relative to the largest gradient; None takes them from
+            the histogram.
 
     Returns:
         Booleans `[..., H, W, C]`; False along the border.
@@ -38,8 +46,8 @@ def canny(images: jax.Array, *, sigma: float = math.sqrt(2), not_edges: float = 
     vertical = correlate_separable(images, derivative, smoothing, border="replicate")
     magnitude = jnp.hypot(horizontal, vertical)
     magnitude = safe_divide(magnitude, magnitude.max((-3, -2), keepdims=True))
-    high = _threshold(magnitude, not_edges)
-    weak = _is_local_maximum(horizontal, vertical, magnitude) & (magnitude > 0.4 * high)
+    low, high = thresholds or _thresholds(magnitude, not_edges)
+    weak = _is_local_maximum(horizontal, vertical, magnitude) & (magnitude > low)
     return _connected(weak, weak & (magnitude > high))
 
 
@@ -120,13 +128,14 @@ def _gaussian_and_derivative(sigma: float) -> tuple[np.ndarray, np.ndarray]:
     return smoothing, derivative / derivative[derivative > 0].sum()
 
 
-def _threshold(magnitude: jax.Array, not_edges: float) -> jax.Array:
-    """The upper end of the bin, of 64, that holds the quantile of the magnitude."""
+def _thresholds(magnitude: jax.Array, not_edges: float) -> tuple[jax.Array, jax.Array]:
+    """Low and high threshold: the upper end of the quantile's bin, of 64, and 0.4 of it."""
     *batch, height, width, channels = magnitude.shape
     ranked = jnp.sort(magnitude.reshape(*batch, 1, height * width, channels), axis=-2)
     rank = math.floor(not_edges * height * width)
     quantile = ranked[..., rank : rank + 1, :]
-    return (jnp.floor(63 * quantile + 0.5) + 1) / 64
+    high = (jnp.floor(63 * quantile + 0.5) + 1) / 64
+    return 0.4 * high, high
 
 
 def _is_local_maximum(

@@ -216,7 +216,7 @@ def log_gabor_filters(
     >>> float(log_gabor_filters(32, 48)[:, :, 0, 0].max())
     0.0
     """
-    radius, angle = _kovesi_grid(height, width)
+    radius, angle = kovesi_grid(height, width)
     window = 1 / (1 + (radius / 0.45) ** 30) if low_pass else np.ones_like(radius)
     radius[0, 0] = 1
     wavelengths = shortest_wavelength * multiplier ** np.arange(scales)
@@ -230,8 +230,20 @@ def log_gabor_filters(
     return radial[:, None] * angular
 
 
-def _kovesi_grid(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """Radius and angle of the frequencies; odd sides are divided by `n - 1`, as Kovesi does."""
+def kovesi_grid(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Radius and angle of the frequencies; odd sides are divided by `n - 1`, as Kovesi does.
+
+    Args:
+        height: Rows of the images.
+        width: Columns of the images.
+
+    Returns:
+        Radius in cycles per pixel and angle in radians, counter-clockwise from the right, each
+        `[height, width]` with zero frequency at [0, 0].
+
+    >>> print(kovesi_grid(1, 4)[0])
+    [[0.   0.25 0.5  0.25]]
+    """
 
     def axis(length: int) -> np.ndarray:
         odd = length % 2

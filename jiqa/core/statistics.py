@@ -364,8 +364,8 @@ def gaussian_scale_mixture(
 def solve_positive_definite(matrix: jax.Array, right: jax.Array) -> jax.Array:
     """Solves small symmetric, positive definite systems by elimination in order, which is stable.
 
-    In place of `jnp.linalg.solve`, because the LAPACK calls of jaxlib 0.10 can wait for ever where a
-    program with many small systems runs on several CPU devices.
+    In place of `jnp.linalg.solve`, because the LAPACK calls of jaxlib 0.10 can wait for ever in a
+    program of many small systems on several CPU devices.
 
     Args:
         matrix: `[..., n, n]`.

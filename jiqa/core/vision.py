@@ -38,12 +38,12 @@ def contrast_sensitivity(height: int, width: int, step: float) -> np.ndarray:
 
 
 def half_plane(response: np.ndarray) -> np.ndarray:
-    """Means over opposite frequencies, as a filter of `rfft2`.
+    """Means over opposite frequencies, one conjugated, as a filter of `rfft2`.
 
     With it the filtered image is the real part of what the whole response gives.
 
     Args:
-        response: Real `[height, width]`, zero frequency in the centre.
+        response: `[height, width]`, real or complex, zero frequency in the centre.
 
     Returns:
         `[height, width // 2 + 1]`, zero frequency at [0, 0].
@@ -53,7 +53,7 @@ def half_plane(response: np.ndarray) -> np.ndarray:
     """
     response = np.fft.ifftshift(response)
     opposite = np.roll(response[::-1, ::-1], (1, 1), axis=(0, 1))
-    return ((response + opposite) / 2)[:, : response.shape[1] // 2 + 1]
+    return ((response + opposite.conj()) / 2)[:, : response.shape[1] // 2 + 1]
 
 
 def filter_by_contrast_sensitivity(images: jax.Array, pixels_per_degree: float) -> jax.Array:

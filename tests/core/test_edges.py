@@ -17,9 +17,8 @@ def levels(request):
     return goldens.read(request.param)[40:93, 200:247].sum(-1) // 3 * 1.0
 
 
-def plain_canny(levels):
-    sigma = math.sqrt(2)
-    places = np.arange(-6, 7)
+def plain_canny(levels, sigma=2**0.5, thresholds=None):
+    places = np.arange(-math.ceil(4 * sigma), math.ceil(4 * sigma) + 1)
     smooth = np.exp(-(places**2) / (2 * sigma**2))
     smooth /= smooth.sum()
     slope = np.gradient(smooth)
@@ -34,11 +33,12 @@ def plain_canny(levels):
     size = np.hypot(gx, gy) / np.hypot(gx, gy).max()
     counts = np.bincount(np.floor(63 * size + 0.5).astype(int).ravel(), minlength=64)
     high = (np.argmax(np.cumsum(counts) > 0.7 * size.size) + 1) / 64
+    low, high = thresholds or (0.4 * high, high)
     weak = np.zeros(levels.shape, bool)
     for i in range(1, levels.shape[0] - 1):
         for j in range(1, levels.shape[1] - 1):
             x, y = gx[i, j], gy[i, j]
-            if size[i, j] <= 0.4 * high:
+            if size[i, j] <= low:
                 continue
             if abs(x) >= abs(y):  # between a neighbour to the side and one at a corner
                 k, share = (1 if x * y > 0 else -1), abs(y / x)
@@ -81,10 +81,11 @@ def plain_width(row, place, sign):
     return width
 
 
-def test_canny_is_matlabs(levels):
-    found = np.asarray(edges.canny(levels[..., None]))[..., 0]
+@pytest.mark.parametrize("options", [{}, {"sigma": 2.3, "thresholds": (0.2, 0.5)}])
+def test_canny_is_matlabs(levels, options):
+    found = np.asarray(edges.canny(levels[..., None], **options))[..., 0]
     assert 50 < found.sum() < 600
-    np.testing.assert_array_equal(found, plain_canny(levels))
+    np.testing.assert_array_equal(found, plain_canny(levels, **options))
 
 
 @pytest.mark.parametrize("threshold", [None, 2.0])

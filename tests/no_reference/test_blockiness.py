@@ -1,4 +1,4 @@
-"""The JPEG quality score and its blockiness: the authors' values, flat images, blocks."""
+"""The JPEG quality score and its blockiness: the authors' values, flat images, blocks; spectra."""
 
 import jax
 import jax.numpy as jnp
@@ -71,3 +71,51 @@ def test_a_flat_image_has_nothing_to_measure(level):
 def test_small_images_are_an_error():
     with pytest.raises(ValueError, match="smaller than the 16 x 16 window"):
         jiqa.jpeg_quality(jnp.ones((15, 32, 1)))
+
+
+def plain_spectral_blockiness(levels, median_size):
+    parts = []
+    for image in (levels, levels.T):
+        steps = np.abs(np.diff(image, axis=1))
+        length = steps.shape[1] // 8 * 8
+        power = np.zeros(length)
+        for row in steps[:, :length]:
+            waves = np.exp(-2j * np.pi * np.outer(np.arange(length), np.arange(length)) / length)
+            power += np.abs(waves @ row) ** 2 / length**2 / len(steps)
+        half = median_size // 2
+        for k in range(1, 8):
+            peak = k * length // 8
+            around = sorted(power[peak - half : peak + half + 1])
+            parts.append(power[peak] - around[half])
+    return 8 / 14 * sum(parts)
+
+
+@pytest.mark.parametrize(("size", "median_size"), [((73, 80), 9), ((48, 61), 5), ((25, 26), 3)])
+def test_spectral_definition(size, median_size, rng):
+    levels = 255 * rng.random((*size, 3))
+    score = jiqa.spectral_blockiness(levels, data_range=255, median_size=median_size)
+    known = [plain_spectral_blockiness(levels[..., i], median_size) for i in range(3)]
+    assert_allclose(score, np.mean(known), rtol=1e-10)
+
+
+@pytest.mark.parametrize("offset", [0, 3])
+def test_blocks_may_start_anywhere(offset):
+    board = np.kron(np.indices((12, 12)).sum(0) % 2, np.ones((8, 8)))[offset : offset + 89, 2:91]
+    score = jiqa.spectral_blockiness(0.5 + 0.1 * board[..., None])
+    assert_allclose(score, 25.5**2 / 8, rtol=1e-12)
+
+
+@pytest.mark.parametrize("photograph", goldens.PHOTOGRAPHS)
+def test_spectral_blockiness_grows_with_compression(photograph):
+    names = [f"{photograph}_{name}" for name in ("ref", "jpeg50", "jpeg10")]
+    images = np.stack([goldens.read(name)[5:300, 3:310] for name in names])
+    reference, light, strong = jiqa.load("spectral_blockiness_y")(images)
+    assert abs(reference) < 0.1 * strong
+    assert reference < light < strong
+
+
+def test_impossible_medians_are_errors():
+    with pytest.raises(ValueError, match="median_size=4 must be an odd number"):
+        jiqa.spectral_blockiness(jnp.ones((80, 80, 1)), median_size=4)
+    with pytest.raises(ValueError, match="both sides must be at least 73"):
+        jiqa.spectral_blockiness(jnp.ones((72, 80, 1)))

@@ -24,6 +24,7 @@ import numpy as np
 from jiqa.core import pooling
 from jiqa.core.color import apply_luma
 from jiqa.core.filters import correlate_separable, gaussian_window
+from jiqa.core.models import SupportVectors
 from jiqa.core.registry import image_function, metric
 from jiqa.full_reference.adm import visible_detail
 from jiqa.full_reference.vif import LEVELS, PIXEL_FLAT, PIXEL_NOISE_VARIANCE, estimate_channel
@@ -51,10 +52,7 @@ class VmafModel(NamedTuple):
 
     slopes: np.ndarray  # of the score, then of the features
     intercepts: np.ndarray
-    vectors: np.ndarray  # [count, 6]
-    coefficients: np.ndarray
-    bias: float
-    gamma: float
+    regression: SupportVectors
     transform: tuple[float, ...] | None  # of the score for phones, a polynomial
     adm_gain_limit: float
     vif_gain_limit: float
@@ -183,9 +181,7 @@ def _predict(features: VmafFeatures, model: VmafModel) -> jax.Array:
     dtype = features.adm2.dtype
     scaled = jnp.stack(features, -1) * jnp.asarray(model.slopes[1:], dtype)
     scaled = scaled + jnp.asarray(model.intercepts[1:], dtype)
-    differences = scaled[..., None, :] - jnp.asarray(model.vectors, dtype)
-    kernel = jnp.exp(-model.gamma * jnp.sum(differences**2, -1))
-    predicted = jnp.sum(kernel * jnp.asarray(model.coefficients, dtype), -1) - model.bias
+    predicted = model.regression.predict(scaled)
     return (predicted - float(model.intercepts[0])) / float(model.slopes[0])
 
 
@@ -209,10 +205,12 @@ def _load_model(name: str) -> VmafModel:
     return VmafModel(
         slopes=np.array(published["slopes"]),
         intercepts=np.array(published["intercepts"]),
-        vectors=vectors,
-        coefficients=np.array([float(row[0]) for row in rows]),
-        bias=float(facts["rho"]),
-        gamma=float(facts["gamma"]),
+        regression=SupportVectors(
+            vectors=vectors,
+            coefficients=np.array([float(row[0]) for row in rows]),
+            bias=np.array(float(facts["rho"])),
+            gamma=np.array(float(facts["gamma"])),
+        ),
         transform=transform,
         adm_gain_limit=limits.get("adm_enhn_gain_limit", 100.0),
         vif_gain_limit=limits.get("vif_enhn_gain_limit", 100.0),

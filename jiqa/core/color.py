@@ -126,6 +126,29 @@ def luma(images: jax.Array, preset: str, *, data_range: float = 1.0) -> jax.Arra
     return values
 
 
+def to_levels(images: jax.Array, preset: str | None, *, data_range: float) -> jax.Array:
+    """Images on 0 to 255, for what is defined on levels of 8 bits.
+
+    Args:
+        images: `[..., H, W, C]`, floating, in [0, data_range].
+        preset: A key of `LUMA_PRESETS`, or None for all channels.
+        data_range: The range of the images.
+
+    Returns:
+        `[..., H, W, C]`, or `[..., H, W, 1]` with a preset.
+
+    Raises:
+        ValueError: As in `luma`.
+        TypeError: As in `luma`.
+
+    >>> print(to_levels(jnp.full((1, 1, 3), 0.5), None, data_range=1.0)[0, 0])
+    [127.5 127.5 127.5]
+    """
+    if preset is not None:
+        images = luma(images, preset, data_range=data_range)
+    return images * (255 / data_range)
+
+
 def apply_luma(
     preset: str | None, reference: jax.Array, distorted: jax.Array, *, data_range: float
 ) -> tuple[jax.Array, jax.Array]:

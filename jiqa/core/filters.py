@@ -348,9 +348,8 @@ def imresize(
     """
     if method not in RESIZE_KERNELS:
         raise ValueError(f"method={method!r} is unknown; use {', '.join(RESIZE_KERNELS)}.")
-    if (
-        size == 0.5
-    ):  # Every sample has one window, and filters are faster than products of matrices.
+    if size == 0.5:
+        # All samples have one window, and filters are faster than products of matrices.
         window = _resize_matrix(16, 8, 0.5, method, antialias)[3, 3:11]
         return correlate_separable(images, window, border="symmetric", stride=2)
     height, width = images.shape[-3:-1]
@@ -362,14 +361,19 @@ def imresize(
         scales = (size, size)
     if min(rows, columns, *scales) <= 0:
         raise ValueError(f"size={size} must be positive.")
-    axes = {"k": (height, rows, scales[0]), "l": (width, columns, scales[1])}
-    for axis, (length, target, scale) in axes.items():
-        if (target, scale) != (length, 1):
-            matrix = _resize_matrix(length, target, scale, method, antialias)
-            equation = "kh,...hwc->...kwc" if axis == "k" else "lw,...hwc->...hlc"
-            weights = jnp.asarray(matrix, images.dtype)
-            images = jnp.einsum(equation, weights, images, precision="highest")
-    return images
+    images = _resize_axis(images, -3, rows, scales[0], method, antialias)
+    return _resize_axis(images, -2, columns, scales[1], method, antialias)
+
+
+def _resize_axis(
+    images: jax.Array, axis: int, target: int, scale: float, method: str, antialias: bool
+) -> jax.Array:
+    length = images.shape[axis]
+    if (target, scale) == (length, 1):
+        return images
+    matrix = jnp.asarray(_resize_matrix(length, target, scale, method, antialias), images.dtype)
+    equation = "kh,...hwc->...kwc" if axis == -3 else "kw,...hwc->...hkc"
+    return jnp.einsum(equation, matrix, images, precision="highest")
 
 
 def _resize_matrix(

@@ -93,6 +93,7 @@ def find_model(model: Any, kind: type[M], published: dict[str, Path]) -> M:
 
     Raises:
         ValueError: As in `load_model`, or neither a name nor a file.
+        TypeError: Not a model of this kind, a name or a file.
 
     >>> find_model("nothing", SupportVectors, {})
     Traceback (most recent call last):
@@ -100,7 +101,9 @@ def find_model(model: Any, kind: type[M], published: dict[str, Path]) -> M:
     """
     if isinstance(model, kind):
         return model
-    path = published.get(model, Path(model))
+    if not isinstance(model, str | PathLike):
+        raise TypeError(f"model is a {type(model).__name__}; give a {kind.__name__} or its file.")
+    path = published.get(str(model), Path(model))
     if not path.is_file():
         raise ValueError(f"model={model!r} is neither a file nor one of {', '.join(published)}.")
     return _load_once(path, kind)  # type: ignore[arg-type]

@@ -72,6 +72,16 @@ class AsymmetricGeneralizedGaussian(NamedTuple):
         return self.right_deviation * _scale_of_unit_deviation(self.shape)
 
     @property
+    def mean_scale(self) -> jax.Array:
+        """The mean of both scales, which NIQE takes of what is about symmetric."""
+        return (self.left_scale + self.right_scale) / 2
+
+    @property
+    def is_two_sided(self) -> jax.Array:
+        """Whether there were values on both sides."""
+        return jnp.minimum(self.left_deviation, self.right_deviation) > 0
+
+    @property
     def mean(self) -> jax.Array:
         """Eta, `(beta_r - beta_l) * gamma(2 / nu) / gamma(1 / nu)`."""
         ratio = jnp.exp(gammaln(2 / self.shape) - gammaln(1 / self.shape))

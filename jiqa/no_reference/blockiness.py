@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jiqa.core import color
+from jiqa.core.color import to_levels
 from jiqa.core.filters import check_least_side, check_window_fits
 from jiqa.core.registry import metric
 
@@ -152,7 +152,7 @@ def spectral_blockiness(
     if median_size < 3 or median_size % 2 == 0:
         raise ValueError(f"median_size={median_size} must be an odd number, at least 3.")
     check_least_side("spectral_blockiness", image.shape, BLOCK * median_size + 1)
-    levels = _levels(image, luma, data_range)
+    levels = to_levels(image, luma, data_range=data_range)
     across, down = (
         _periodic_power(direction, median_size)
         for direction in (levels, jnp.swapaxes(levels, -3, -2))
@@ -163,15 +163,9 @@ def spectral_blockiness(
 def _features(image: jax.Array, luma: str | None, data_range: float) -> Features:
     """Features of both directions, averaged."""
     check_window_fits(image.shape, 16, 16)
-    levels = _levels(image, luma, data_range)
+    levels = to_levels(image, luma, data_range=data_range)
     across, down = _along_rows(levels), _along_rows(jnp.swapaxes(levels, -3, -2))
     return Features(*((a + b) / 2 for a, b in zip(across, down, strict=True)))
-
-
-def _levels(image: jax.Array, luma: str | None, data_range: float) -> jax.Array:
-    if luma is not None:
-        image = color.luma(image, luma, data_range=data_range)
-    return image * (255 / data_range)
 
 
 def _along_rows(levels: jax.Array) -> Features:

@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jiqa.core.color import luma as to_luma
+from jiqa.core.color import to_levels
 from jiqa.core.filters import check_window_fits, imresize
 from jiqa.core.models import SupportVectors, find_model
 from jiqa.core.registry import image_function, metric, public_function
@@ -112,9 +112,7 @@ def brisque_features(
 
 def _features(image: jax.Array, data_range: float, luma: str | None, nearest: bool) -> jax.Array:
     check_window_fits(image.shape, 8, 8)
-    if luma is not None:
-        image = to_luma(image, luma, data_range=data_range)
-    levels = image * (255 / data_range)
+    levels = to_levels(image, luma, data_range=data_range)
     scales = (_statistics(levels, nearest), _statistics(imresize(levels, 0.5), nearest))
     return jnp.concatenate(scales, -1)
 

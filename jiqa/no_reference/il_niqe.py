@@ -2,7 +2,7 @@
 
 Zhang, Zhang and Bovik, "A feature-enriched completely blind image quality evaluator", IEEE
 Transactions on Image Processing 24(8), 2015, in the convention of the authors' MATLAB code and with
-the model that they publish (90 photographs). The image is resized to 524 x 524 pixels and cut into
+the model that they publish. The image is resized to 524 x 524 pixels and cut into
 36 blocks, whose normalised luminances, opponent colours, gradients and log-Gabor responses are
 described at two scales by the parameters of fitted distributions. These are projected on 430
 principal components, and the distance of each block is averaged.
@@ -33,9 +33,9 @@ from jiqa.core.statistics import (
     fit_aggd,
     fit_weibull,
     mscn,
-    neighbor_products,
     solve_positive_definite,
 )
+from jiqa.no_reference.niqe import luminance_features
 
 PAPER = 'Zhang, Zhang and Bovik, "A feature-enriched completely blind image quality evaluator", '
 PAPER += "IEEE TIP 24(8), 2015"
@@ -196,7 +196,7 @@ def _describe(levels: jax.Array, *, scale: int, block_size: int, nearest: bool) 
     block = functools.partial(_blocks, size=block_size // scale)
     normalized = mscn(opponent[2][..., None], window_size=5, sigma=5 / 6)[None, ..., 0]
     parts = [
-        _describe_luminance(block(normalized), nearest),
+        Described(*luminance_features(block(normalized)[:, 0], nearest)),
         _describe_gradients(block(steepness)),
         _describe_colors(block(colors)),
         _describe_symmetric(block(jnp.concatenate([slopes, responses, response_slopes])), nearest),
@@ -241,23 +241,11 @@ def _blocks(maps: jax.Array, size: int) -> jax.Array:
     return split_blocks(jnp.moveaxis(maps, 0, -1), size).swapaxes(0, 1)
 
 
-def _describe_luminance(coefficients: jax.Array, nearest: bool) -> Described:
-    """Distributions of normalised luminances and of their products with neighbours."""
-    products = neighbor_products(coefficients, (-2, -1))
-    fits = [fit_aggd(product, axis=(-2, -1), nearest=nearest) for product in products]
-    pairs = [f for fit in fits for f in (fit.shape, fit.mean, fit.left_scale, fit.right_scale)]
-    complete = [jnp.minimum(fit.left_deviation, fit.right_deviation) > 0 for fit in fits]
-    own = _describe_symmetric(coefficients, nearest)
-    features = jnp.concatenate([own.features, *pairs], -1)
-    return Described(features, own.complete & jnp.all(jnp.concatenate(complete, -1), -1))
-
-
 def _describe_symmetric(blocks: jax.Array, nearest: bool) -> Described:
     """Shape and mean scale of each map."""
     fit = fit_aggd(blocks, axis=(-2, -1), nearest=nearest)
-    features = jnp.stack([fit.shape, (fit.left_scale + fit.right_scale) / 2], -1)
-    both = jnp.minimum(fit.left_deviation, fit.right_deviation) > 0
-    return Described(features.reshape(len(blocks), -1), both.all(-1))
+    features = jnp.stack([fit.shape, fit.mean_scale], -1)
+    return Described(features.reshape(len(blocks), -1), fit.is_two_sided.all(-1))
 
 
 def _describe_gradients(blocks: jax.Array) -> Described:

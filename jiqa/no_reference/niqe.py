@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jiqa.core.arrays import safe_sqrt
-from jiqa.core.color import luma as to_luma
+from jiqa.core.color import to_levels
 from jiqa.core.filters import check_window_fits, imresize, split_blocks
 from jiqa.core.models import find_model
 from jiqa.core.registry import image_function, metric, public_function
@@ -90,7 +90,7 @@ def niqe(
         image: `[..., H, W, C]`, C 1 or 3, in [0, data_range], at least one block high and wide.
         data_range: Largest possible value of floating images; integers carry theirs (255, 65535).
         luma: A preset of `jiqa.core.color.LUMA_PRESETS`, or None to average over channels.
-        model: "live", the authors' (125 photographs); a file of `jiqa.core.models.save_model`; or
+        model: "live", the authors'; a file of `jiqa.core.models.save_model`; or
             a model, such as that of `fit_niqe`.
         block_size: Side of a block in pixels, a multiple of 2.
         nearest: Whether shapes are rounded to thousandths, as the authors' code does; as a loss the
@@ -145,30 +145,43 @@ def _measure_blocks(
     check_window_fits(image.shape, block_size, block_size)
     if block_size % 2:
         raise ValueError(f"niqe: block_size={block_size} must be even; it is halved.")
-    if luma is not None:
-        image = to_luma(image, luma, data_range=data_range)
     height, width = (length - length % block_size for length in image.shape[-3:-1])
-    levels = image[..., :height, :width, :] * (255 / data_range)
+    levels = to_levels(image, luma, data_range=data_range)[..., :height, :width, :]
     half = imresize(levels, 0.5)
-    scales = (_statistics(levels, block_size, nearest), _statistics(half, block_size // 2, nearest))
-    features, complete = (jnp.concatenate(parts, -1) for parts in zip(*scales, strict=True))
+    scales = [
+        luminance_features(split_blocks(mscn(image), size), nearest)
+        for image, size in ((levels, block_size), (half, block_size // 2))
+    ]
+    features = jnp.concatenate([features for features, _ in scales], -1)
+    complete = scales[0][1] & scales[1][1]
     _, deviation = local_mean_and_deviation(levels)
     sharpness = split_blocks(deviation, block_size).mean((-2, -1))
-    return NiqeBlocks(features, complete.all(-1), sharpness)
+    return NiqeBlocks(features, complete, sharpness)
 
 
-def _statistics(levels: jax.Array, block_size: int, nearest: bool) -> tuple[jax.Array, jax.Array]:
-    """18 features of each block `[..., C, N, 18]`, and which distributions have both sides."""
-    coefficients = split_blocks(mscn(levels), block_size)
-    products = neighbor_products(coefficients, (-2, -1))
+def luminance_features(blocks: jax.Array, nearest: bool) -> tuple[jax.Array, jax.Array]:
+    """Distributions of normalised luminances and of their products with neighbours.
+
+    Args:
+        blocks: What `jiqa.core.statistics.mscn` gives, `[..., size, size]`.
+        nearest: As in `niqe`.
+
+    Returns:
+        Shape and mean scale, then shape, mean, left and right scale of each product, `[..., 18]`;
+        and whether all distributions have both sides, `[...]`.
+
+    >>> luminance_features(jnp.zeros((4, 8, 8)), nearest=True)[0].shape
+    (4, 18)
+    """
     own, *pairs = (
-        fit_aggd(values, axis=(-2, -1), nearest=nearest) for values in (coefficients, *products)
+        fit_aggd(values, axis=(-2, -1), nearest=nearest)
+        for values in (blocks, *neighbor_products(blocks, (-2, -1)))
     )
-    features = [own.shape, (own.left_scale + own.right_scale) / 2]
+    features = [own.shape, own.mean_scale]
     for fit in pairs:
         features += [fit.shape, fit.mean, fit.left_scale, fit.right_scale]
-    complete = [jnp.minimum(fit.left_deviation, fit.right_deviation) > 0 for fit in (own, *pairs)]
-    return jnp.stack(features, -1), jnp.stack(complete, -1)
+    complete = jnp.stack([fit.is_two_sided for fit in (own, *pairs)])
+    return jnp.stack(features, -1), complete.all(0)
 
 
 def _moments(features: jax.Array, counted: jax.Array) -> tuple[jax.Array, jax.Array]:

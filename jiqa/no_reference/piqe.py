@@ -14,7 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jiqa.core.arrays import safe_divide
-from jiqa.core.color import luma as to_luma
+from jiqa.core.color import to_levels
+from jiqa.core.filters import split_blocks
 from jiqa.core.registry import image_function, metric
 from jiqa.core.statistics import mscn
 
@@ -63,15 +64,14 @@ def piqe(image: jax.Array, *, data_range: float = 1.0, luma: str | None = "matla
         luma: A preset of `jiqa.core.color.LUMA_PRESETS`, or None to average over channels.
 
     Returns:
-        `[...]`, mostly 0 (best) to 100; images without an active block have 100. Up to 20 counts
-        as excellent, 35 good, 50 fair, 80 poor, by MATLAB's documentation.
+        `[...]`, mostly 0 (best) to 100; images without an active block have 100.
 
     >>> float(piqe(jnp.full((40, 50, 1), 0.5)))
     100.0
     """
     blocks = _judge(image, data_range, luma)
-    count = blocks.active.sum((-3, -2))
-    return (100 * (blocks.distortion.sum((-3, -2)) + 1) / (count + 1)).mean(-1)
+    count = blocks.active.sum(-1)
+    return (100 * (blocks.distortion.sum(-1) + 1) / (count + 1)).mean(-1)
 
 
 @image_function
@@ -87,23 +87,22 @@ def piqe_masks(
     (40, 50, 1)
     """
     height, width = image.shape[-3:-1]
+    columns = -(-width // BLOCK)
 
     def to_pixels(blocks: jax.Array) -> jax.Array:
-        return blocks.repeat(BLOCK, -3).repeat(BLOCK, -2)[..., :height, :width, :]
+        grid = blocks.reshape(*blocks.shape[:-1], -1, columns)
+        pixels = grid.repeat(BLOCK, -2).repeat(BLOCK, -1)[..., :height, :width]
+        return jnp.moveaxis(pixels, -3, -1)
 
     return PiqeMasks(*map(to_pixels, _judge(image, data_range, luma)))
 
 
 def _judge(image: jax.Array, data_range: float, luma: str | None) -> PiqeMasks:
-    """The masks with one value for each block, `[..., rows, columns, C]`."""
-    if luma is not None:
-        image = to_luma(image, luma, data_range=data_range)
+    """The masks with one value for each block, `[..., C, N]`."""
     widths = [(0, 0)] * image.ndim
     widths[-3:-1] = [(0, -length % BLOCK) for length in image.shape[-3:-1]]
-    levels = jnp.pad(jnp.floor(image * (255 / data_range) + 0.5), widths, mode="symmetric")
-    *batch, height, width, channels = levels.shape
-    grid = (*batch, height // BLOCK, BLOCK, width // BLOCK, BLOCK, channels)
-    blocks = jnp.moveaxis(mscn(levels).reshape(grid), (-4, -2), (-2, -1))
+    levels = jnp.floor(to_levels(image, luma, data_range=data_range) + 0.5)
+    blocks = split_blocks(mscn(jnp.pad(levels, widths, mode="symmetric")), BLOCK)
     variance = blocks.var((-2, -1), ddof=1)
     active = variance > ACTIVE
     artifacts = active & _has_flat_segment(blocks)

@@ -25,8 +25,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jiqa.core import color, pooling
+from jiqa.core import pooling
 from jiqa.core.arrays import safe_divide, safe_log, safe_power, safe_sqrt
+from jiqa.core.color import to_levels
 from jiqa.core.edges import canny, edge_widths, vertical_edges, whole_levels
 from jiqa.core.filters import check_window_fits
 from jiqa.core.pyramids import log_gabor_filters, log_gabor_responses
@@ -72,7 +73,7 @@ def jnb(image: jax.Array, *, data_range: float = 1.0, luma: str | None = "matlab
     >>> bool(jnb(image) > jnb(blurred))
     True
     """
-    blocks = _blocks(whole_levels(_levels(image, luma, data_range)))
+    blocks = _blocks(whole_levels(to_levels(image, luma, data_range=data_range)))
     rising, falling = _edges_by_direction(blocks)
     # As in the authors' code, falling edges count only where brightness rises downwards or stays.
     falling &= _gradients(blocks)[1] >= 0
@@ -108,7 +109,7 @@ def cpbd(image: jax.Array, *, data_range: float = 1.0, luma: str | None = "matla
     >>> float(cpbd(image))
     1.0
     """
-    levels = whole_levels(_levels(image, luma, data_range))
+    levels = whole_levels(to_levels(image, luma, data_range=data_range))
     check_window_fits(levels.shape, BLOCK, BLOCK)
     rising, falling = _edges_by_direction(levels)
     edges = vertical_edges(levels, threshold=2.0) & (rising | falling)
@@ -155,7 +156,7 @@ def lpc_si(
     >>> bool(lpc_si(image[..., None]) > lpc_si(blurred[..., None]))
     True
     """
-    coherence = _phase_coherence(_levels(image, luma, data_range), bandwidth, constant)
+    coherence = _phase_coherence(to_levels(image, luma, data_range=data_range), bandwidth, constant)
     *batch, height, width, channels = coherence.shape
     ranked = jnp.sort(coherence.reshape(*batch, height * width, channels), axis=-2, descending=True)
     rank = np.arange(height * width) / max(height * width - 1, 1)
@@ -181,7 +182,9 @@ def lpc_si_map(
     >>> lpc_si_map(jnp.ones((32, 48, 1))).shape
     (28, 44)
     """
-    return _phase_coherence(_levels(image, luma, data_range), bandwidth, constant).mean(-1)
+    return _phase_coherence(
+        to_levels(image, luma, data_range=data_range), bandwidth, constant
+    ).mean(-1)
 
 
 @sharpness_metric(
@@ -215,7 +218,7 @@ def s3(
     >>> bool(s3(image[..., None]) > s3(blurred[..., None]))
     True
     """
-    sharpness = _spectral_and_spatial(_levels(image, luma, data_range))
+    sharpness = _spectral_and_spatial(to_levels(image, luma, data_range=data_range))
     return pooling.percentile(sharpness, percent, lowest=False).mean(-1)
 
 
@@ -229,14 +232,7 @@ def s3_map(image: jax.Array, *, data_range: float = 1.0, luma: str | None = "mat
     >>> s3_map(jnp.ones((32, 48, 1))).shape
     (32, 48)
     """
-    return _spectral_and_spatial(_levels(image, luma, data_range)).mean(-1)
-
-
-def _levels(image: jax.Array, luma: str | None, data_range: float) -> jax.Array:
-    """The luma, or all channels, on 0 to 255."""
-    if luma is not None:
-        image = color.luma(image, luma, data_range=data_range)
-    return image * (255 / data_range)
+    return _spectral_and_spatial(to_levels(image, luma, data_range=data_range)).mean(-1)
 
 
 def _blocks(values: jax.Array) -> jax.Array:

@@ -16,7 +16,7 @@ The distance also takes the mean magnitude of the distorted image's own coeffici
 import jax
 import jax.numpy as jnp
 
-from jiqa.core import color
+from jiqa.core.color import to_levels
 from jiqa.core.filters import correlate_separable, gaussian_window, gradient_magnitude
 from jiqa.core.registry import image_function, metric
 from jiqa.core.steerable import steerable_pyramid_fourier
@@ -137,9 +137,7 @@ def _statistics(
             f"redlog: images are {images.shape[-3]} x {images.shape[-2]} pixels; {levels} levels "
             f"need at least {2 ** (levels + 2)} a side. Use larger images or fewer levels."
         )
-    if luma is not None:
-        images = color.luma(images, luma, data_range=data_range)
-    weighted = _weighted_gradients(images * (255 / data_range))
+    weighted = _weighted_gradients(to_levels(images, luma, data_range=data_range))
     pyramid = steerable_pyramid_fourier(weighted, levels, ORIENTATIONS, complex_bands=False)
     entropies, magnitude = [], jnp.zeros((), images.dtype)
     for bands in pyramid.bands:

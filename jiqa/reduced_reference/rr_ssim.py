@@ -28,8 +28,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jiqa.core import color
 from jiqa.core.arrays import safe_divide, safe_sqrt
+from jiqa.core.color import to_levels
 from jiqa.core.filters import imresize
 from jiqa.core.registry import image_function, metric
 from jiqa.core.steerable import steerable_pyramid_fourier
@@ -162,11 +162,8 @@ def _normalized_statistics(
             f"rr_ssim: images are {images.shape[-3]} x {images.shape[-2]} pixels; it needs at "
             f"least {LEAST_SIDE} a side."
         )
-    if luma is not None:
-        images = color.luma(images, luma, data_range=data_range)
-    pyramid = steerable_pyramid_fourier(
-        images * (255 / data_range), SCALES, ORIENTATIONS, complex_bands=False
-    )
+    levels = to_levels(images, luma, data_range=data_range)
+    pyramid = steerable_pyramid_fourier(levels, SCALES, ORIENTATIONS, complex_bands=False)
     deviations, histograms = [], []
     for scale, bands in enumerate(pyramid.bands):
         parents = pyramid.bands[scale + 1] if scale + 1 < SCALES else None

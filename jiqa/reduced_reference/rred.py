@@ -21,7 +21,7 @@ import math
 import jax
 import jax.numpy as jnp
 
-from jiqa.core import color
+from jiqa.core.color import to_levels
 from jiqa.core.registry import image_function, metric
 from jiqa.core.steerable import steerable_pyramid
 from jiqa.reduced_reference import Features, check_channels
@@ -142,9 +142,7 @@ def _tiled_entropies(
     images: jax.Array, data_range: float, luma: str | None, subband: int, tile: int | None
 ) -> jax.Array:
     """Weighted entropies summed over tiles, relative to the number of coefficients."""
-    if luma is not None:
-        images = color.luma(images, luma, data_range=data_range)
-    band = _subband(images * (255 / data_range), subband)
+    band = _subband(to_levels(images, luma, data_range=data_range), subband)
     rows, columns = band.shape[-3] // BLOCK, band.shape[-2] // BLOCK
     band = band[..., : rows * BLOCK, : columns * BLOCK, :]
     entropies = _weighted_entropies(band) / (rows * columns * BLOCK**2)

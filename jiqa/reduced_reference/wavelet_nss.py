@@ -24,7 +24,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jiqa.core import color
+from jiqa.core.color import to_levels
 from jiqa.core.registry import image_function, metric
 from jiqa.core.steerable import steerable_pyramid_fourier
 from jiqa.reduced_reference import Features, check_channels
@@ -263,9 +263,8 @@ def _histograms(images: jax.Array, data_range: float, luma: str | None) -> jax.A
             f"wavelet_nss: images are {images.shape[-3]} x {images.shape[-2]} pixels; it needs at "
             f"least {LEAST_SIDE} a side."
         )
-    if luma is not None:
-        images = color.luma(images, luma, data_range=data_range)
-    pyramid = steerable_pyramid_fourier(images * (255 / data_range), 3, 4, complex_bands=False)
+    levels = to_levels(images, luma, data_range=data_range)
+    pyramid = steerable_pyramid_fourier(levels, 3, 4, complex_bands=False)
     histograms = []
     for (scale, orientation), width in zip(BANDS, BIN_WIDTHS.tolist(), strict=True):
         border = BORDER >> scale

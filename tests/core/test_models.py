@@ -33,6 +33,8 @@ def test_models_are_found_by_name_file_or_as_they_are(tmp_path):
     assert find_model("ours", Line, {"ours": path}) is find_model(str(path), Line, {})
     with pytest.raises(ValueError, match=r"'theirs' is neither a file nor one of ours"):
         find_model("theirs", Line, {"ours": path})
+    with pytest.raises(TypeError, match="model is a Line; give a SupportVectors or its file"):
+        find_model(LINE, SupportVectors, {})
 
 
 def test_what_is_no_such_model_is_a_clear_error(tmp_path):

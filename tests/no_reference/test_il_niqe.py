@@ -1,4 +1,4 @@
-"""IL-NIQE against its authors' code under GNU Octave."""
+"""IL-NIQE against its authors' code, retyped for GNU Octave."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -10,8 +10,9 @@ from jiqa.core.models import load_model, save_model
 from jiqa.no_reference.il_niqe import MODELS, IlNiqeModel, _distances, _resize
 from tests import goldens
 
-# The authors' computequality.m under GNU Octave 7.3, with `wblfit` to the last digit, of images
-# resized as here: Octave resizes whole levels otherwise than MATLAB.
+# The authors' computequality.m and computefeature.m, retyped for GNU Octave 7.3 with what it lacks
+# (`blockproc`, `wblfit` to the last digit) and the paper's log-Gabor filters, of images resized
+# as here: Octave resizes whole levels otherwise than MATLAB.
 AUTHOR = {
     "astronaut_noise": 35.716994066542071,
     "rocket_noise": 43.654684639293379,

@@ -31,6 +31,13 @@ def shared_data() -> Path:
     return folder
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Lets the workers, and the next run, share what one has compiled: most of a run is that."""
+    if config.pluginmanager.hasplugin("cacheprovider"):
+        jax.config.update("jax_compilation_cache_dir", str(config.cache.mkdir("compiled")))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+
+
 def pytest_runtest_teardown(item: pytest.Item) -> None:
     """Forgets compiled programs now and then.
 

@@ -17,7 +17,7 @@ lint: .venv/test.stamp
 
 bench: .venv/bench.stamp
 	$(BIN)/python benchmarks/import_time.py
-	$(BIN)/python benchmarks/metrics.py
+	$(BIN)/python benchmarks/handcrafted.py
 	$(BIN)/python benchmarks/score_folder.py
 	$(BIN)/python benchmarks/ssim.py
 

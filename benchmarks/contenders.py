@@ -1,217 +1,53 @@
-"""The implementations that `ssim.py` compares, and the process in which one of them runs.
+"""The process in which one implementation runs, jiqa or a peer.
 
-    python -P benchmarks/contenders.py
+    python benchmarks/contenders.py
 
 reads requests from standard input, one JSON object a line, and answers each with one: `{"start":
 {"name": "kornia"}}` imports a package; `{"prepare": {...}}` loads images, compiles and gives value
-and gradient of a case; `{"turn": {}}` times it; `{"weigh": {...}}` measures a case's memory. It
-imports nothing else of this repository, for peers live in an environment of their own. Every peer
-is called as its documentation says: eagerly, unless it compiles itself.
+and gradient of a case; `{"turn": {}}` times it; `{"weigh": {...}}` measures a case's memory.
+Peers live in an environment of their own, without jiqa.
 """
 
-import contextlib
 import gc
-import importlib
 import inspect
 import json
 import os
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
 from typing import Any
 
 import numpy as np
+from peers import PEERS, Call, Peer, alone, jax_calls
 
-Call = Callable[[], Any]
 TURN_SECONDS, TURN_CALLS = 0.1, 7  # a turn is a median over at most these
 
-# What the public packages call the same computation: 11 x 11 Gaussian of deviation 1.5, only where
-# the whole window is inside the image, channels averaged, K1 = 0.01, K2 = 0.03, a range of 1.
-NOTES = {
-    ("dm-pix", "ssim"): "clips variances at 0",
-    ("frame-analytics", "ms_ssim"): "drops the last row and column of odd sizes",
-    ("frame-analytics", "gmsd"): "no border; deviation over N; unrounded grey",
-    ("kornia", "ssim"): "1e-12 added to the denominator; padding='valid'",
-    ("piq", "ssim"): "downsample=False, its default is to shrink first",
-    ("piq", "ms_ssim"): "repeats the first row and column of odd sizes",
-    ("piq", "gmsd"): "unrounded grey; deviation over N",
-    ("pyiqa", "ssim"): "negative contrast-structure counts as 0 at each position",
-    ("pyiqa", "ms_ssim"): "as its SSIM; pads odd sizes with zeros",
-    ("pyiqa", "gmsd"): "drops the last row and column of odd sizes",
-    ("pytorch-msssim", "ms_ssim"): "pads odd sizes with zeros",
-    ("scikit-image", "ssim"): "one image at a time; no gradient",
-    ("torchmetrics", "ssim"): "reflects at the border: its map is cropped here; clips variances",
-    ("torchmetrics", "ms_ssim"): "reflects at the border, crops contrast-structure, not SSIM",
-}
 
-
-def jiqa(implementation: str | None = None) -> tuple[dict[str, Any], Any]:
-    """Public functions of jiqa, with the platform's best kernels or those asked for."""
+def jiqa(implementation: str | None = None) -> Peer:
+    """Every metric of jiqa, with the platform's best kernels or those asked for."""
     import jiqa as package
 
-    names = ("ssim", "ms_ssim", "gmsd")
-    scores = {name: getattr(package, name) for name in names if hasattr(package, name)}
-    if implementation:
-        scores = {
-            name: partial(score, implementation=implementation)
-            for name, score in scores.items()
-            if "implementation" in inspect.signature(score).parameters
-        }
-    return scores, jax_calls
-
-
-def dm_pix() -> tuple[dict[str, Any], Any]:
-    """dm-pix, the peer that is written in JAX too."""
-    return {"ssim": importlib.import_module("dm_pix").ssim}, jax_calls
-
-
-def frame_analytics() -> tuple[dict[str, Any], Any]:
-    """frame-analytics, native kernels under PyTorch."""
-    import frame_analytics as package
-
+    metrics = {name: package.load(name) for name in package.list_metrics()}
+    if implementation is None:
+        return metrics, metric_calls
     return {
-        "ssim": partial(package.ssim, data_range=1.0),
-        "ms_ssim": partial(package.ms_ssim, data_range=1.0),
-        "gmsd": partial(package.gmsd, data_range=1.0, luma="bt601"),
-    }, torch_calls
+        name: replace(metric, options={**metric.options, "implementation": implementation})
+        for name, metric in metrics.items()
+        if "implementation" in inspect.signature(metric.function).parameters
+    }, metric_calls
 
 
-def kornia() -> tuple[dict[str, Any], Any]:
-    """kornia; its MS-SSIM is only a loss that mixes in an L1 term."""
-    metrics = importlib.import_module("kornia.metrics")
-    return {"ssim": partial(metrics.ssim, window_size=11, padding="valid")}, torch_calls
-
-
-def piq() -> tuple[dict[str, Any], Any]:
-    """PyTorch Image Quality."""
-    stand_in_for_torchvision()
-    import piq as package
-
-    return {
-        "ssim": partial(package.ssim, downsample=False),
-        "ms_ssim": package.multi_scale_ssim,
-        "gmsd": package.gmsd,
-    }, torch_calls
-
-
-def pyiqa() -> tuple[dict[str, Any], Any]:
-    """Functions of pyiqa in float32; its classes compute SSIM in float64 and on grey."""
-    stand_in_for_torchvision()
-    ssim = importlib.import_module("pyiqa.archs.ssim_arch")
-    gmsd = importlib.import_module("pyiqa.archs.gmsd_arch").gmsd
-    return {"ssim": ssim.ssim, "ms_ssim": ssim.ms_ssim, "gmsd": gmsd}, torch_calls
-
-
-def pytorch_msssim() -> tuple[dict[str, Any], Any]:
-    """pytorch-msssim."""
-    import pytorch_msssim as package
-
-    return {
-        "ssim": partial(package.ssim, data_range=1.0),
-        "ms_ssim": partial(package.ms_ssim, data_range=1.0),
-    }, torch_calls
-
-
-def scikit_image() -> tuple[dict[str, Any], Any]:
-    """scikit-image, whose truncated Gaussian has eleven taps too."""
-    from skimage.metrics import structural_similarity
-
-    options = {"data_range": 1.0, "channel_axis": -1, "gaussian_weights": True, "sigma": 1.5}
-    each = partial(structural_similarity, use_sample_covariance=False, **options)
-
-    def ssim(reference: np.ndarray, distorted: np.ndarray) -> np.ndarray:
-        return np.array([each(x, y) for x, y in zip(reference, distorted, strict=True)])
-
-    return {"ssim": ssim}, numpy_calls
-
-
-def torchmetrics() -> tuple[dict[str, Any], Any]:
-    """torchmetrics; its map of SSIM is cropped to where the window is inside the image."""
-    stand_in_for_torchvision()
-    package = importlib.import_module("torchmetrics.functional.image")
-
-    def ssim(reference: Any, distorted: Any) -> Any:
-        whole = package.structural_similarity_index_measure(
-            distorted, reference, data_range=1.0, return_full_image=True
-        )[1]
-        return whole[..., 5:-5, 5:-5]
-
-    ms_ssim = package.multiscale_structural_similarity_index_measure
-    return {"ssim": ssim, "ms_ssim": partial(ms_ssim, data_range=1.0)}, torch_calls
-
-
-PEERS = {
-    "dm-pix": dm_pix,
-    "frame-analytics": frame_analytics,
-    "kornia": kornia,
-    "piq": piq,
-    "pyiqa": pyiqa,
-    "pytorch-msssim": pytorch_msssim,
-    "scikit-image": scikit_image,
-    "torchmetrics": torchmetrics,
-}
-
-
-def stand_in_for_torchvision() -> None:
-    """Declares operators that torchvision built for GPUs wants beside PyTorch built for CPUs.
-
-    Three peers import torchvision, whose compiled part only loads beside the PyTorch it was built
-    with, and without that part it only imports if these exist. Nothing here calls them.
-    """
-    import torch
-
-    with contextlib.suppress(ImportError, RuntimeError):
-        import torchvision  # noqa: F401
-
-        return
-    for name in [name for name in sys.modules if name.startswith("torchvision")]:
-        del sys.modules[name]
-    library = torch.library.Library("torchvision", "FRAGMENT")
-    for name in ("nms", "qnms"):
-        library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    torch.torchvision_stand_in = library  # lives as long as PyTorch does
-
-
-def jax_calls(score: Any, reference: np.ndarray, distorted: np.ndarray) -> dict[str, Call]:
-    """Forward and gradient of a function of JAX arrays, compiled."""
-    import jax
-
-    def mean(distorted: Any, reference: Any) -> Any:
-        return score(reference, distorted).mean()
-
-    x, y = jax.device_put((reference, distorted))
-    forward, gradient = jax.jit(score), jax.jit(jax.value_and_grad(mean))
-    return {
-        "forward": lambda: jax.block_until_ready(forward(x, y)),
-        "gradient": lambda: jax.block_until_ready(gradient(y, x)),
-    }
-
-
-def torch_calls(score: Any, reference: np.ndarray, distorted: np.ndarray) -> dict[str, Call]:
-    """Forward and gradient of a function of PyTorch tensors, with channels before height."""
-    import torch
-
-    images = (torch.from_numpy(image.transpose(0, 3, 1, 2)) for image in (reference, distorted))
-    x, y = (image.contiguous() for image in images)
-    leaf = y.clone().requires_grad_()
-
-    def forward() -> Any:
-        with torch.no_grad():
-            return score(x, y)
-
-    def gradient() -> Any:
-        value = score(x, leaf).mean()
-        return value.detach(), torch.autograd.grad(value, leaf)[0].permute(0, 2, 3, 1)
-
-    return {"forward": forward, "gradient": gradient}
-
-
-def numpy_calls(score: Any, reference: np.ndarray, distorted: np.ndarray) -> dict[str, Call]:
-    """Forward of a function of NumPy arrays."""
-    return {"forward": lambda: score(reference, distorted)}
+def metric_calls(metric: Any, reference: np.ndarray, distorted: np.ndarray) -> dict[str, Call]:
+    """Forward of a metric, and the gradient that it has as a loss."""
+    smooth = replace(metric, options={**metric.loss_options, **metric.options})
+    score, loss = ((m if m.needs_reference else alone(m)) for m in (metric, smooth))
+    calls = {"forward": jax_calls(score, reference, distorted)["forward"]}
+    if metric.differentiable:
+        calls["gradient"] = jax_calls(loss, reference, distorted)["gradient"]
+    return calls
 
 
 class Contender:

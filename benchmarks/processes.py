@@ -1,4 +1,4 @@
-"""The processes that `ssim.py` measures: contenders, and a program that measures the machine."""
+"""The processes that are measured: contenders, and a program that measures the machine."""
 
 import contextlib
 import json
@@ -21,7 +21,7 @@ class Worker:
     ) -> None:
         """Names a contender, the Python that has it, a file to write to and seconds to wait."""
         self.name, self.log, self.patience = name, log, patience
-        self.command = [str(python), "-P", str(HERE / "contenders.py")]
+        self.command = [str(python), str(HERE / "contenders.py")]
         self.settings = settings
         self.process: subprocess.Popen | None = None
         self.versions: dict[str, str] = {}

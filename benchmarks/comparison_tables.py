@@ -1,9 +1,9 @@
-"""What `ssim.py` prints."""
+"""The tables of the comparisons with peers."""
 
 import statistics
 from typing import Any
 
-from contenders import NOTES
+from peers import NOTES
 from rich.console import Console
 from rich.table import Table
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from environments import PROJECT, prepare
+from records import RESULTS, write
 from rich.console import Console
 from rich.table import Table
 
@@ -68,15 +69,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--platform", choices=("tpu", "gpu"), action="append")
     parser.add_argument("--quick", action="store_true", help="one shape")
-    results = HERE / "results" / "accelerators.json"
+    results = RESULTS / "accelerators.json"
     parser.add_argument("--output", type=Path, default=results)
     arguments = parser.parse_args()
     rows = []
     for platform in arguments.platform or ("tpu", "gpu"):
         rows += compile_for(platform, arguments.quick)
     print_rows(rows)
-    arguments.output.parent.mkdir(exist_ok=True)
-    arguments.output.write_text(json.dumps(rows, indent=1) + "\n")
+    write(arguments.output, rows)
     return int(not all(row["compiled"] for row in rows))
 
 

@@ -13,8 +13,9 @@ import sys
 from typing import Any
 
 from comparison_tables import print_agreement, show
+from records import RESULTS
 from rich.console import Console
-from rounds import HERE, compare, make_parser, parse_options
+from rounds import compare, make_parser, parse_options
 
 import jiqa
 
@@ -72,7 +73,7 @@ def main() -> None:
         sizes=["512", "1080p"],
         repeat=5,
         budget=4.0,
-        output=HERE / "results" / "handcrafted.json",
+        output=RESULTS / "handcrafted.json",
     )
     parser.add_argument("--memory", action="store_true", help="measure memory too")
     options = parse_options(parser, names)

@@ -8,14 +8,13 @@ metric is shown too.
 """
 
 import argparse
-import json
 import statistics
 import subprocess
 import sys
 import time
-from pathlib import Path
 
-RESULTS = Path(__file__).parent / "results" / "import_time.json"
+from records import RESULTS, write
+
 STATEMENTS = {
     "nothing": "pass",
     "import jax": "import jax",
@@ -45,8 +44,7 @@ def main() -> None:
     print(f"{'':28} seconds   less start-up, over import jax   ({repeat} runs)")
     for name, median in medians.items():
         print(f"{name:28} {median:7.3f}   {(median - idle) / (jax - idle):5.2f}")
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps({"repeat": repeat, "median_seconds": medians}, indent=2))
+    write(RESULTS / "import_time.json", {"repeat": repeat, "median_seconds": medians})
 
 
 if __name__ == "__main__":

@@ -19,17 +19,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from records import RESULTS, write
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 from scipy.stats import spearmanr
 
 import jiqa
-from jiqa.files import write_whole
 from jiqa.pairs import Pair
 from jiqa.scoring import score_files
 
-RESULTS = Path(__file__).parent / "results" / "live_subset.json"
 RESAMPLES = 2000
 
 # Rank correlation with DMOS on all 779 images, and where it stands.
@@ -106,12 +105,6 @@ def print_table(summaries: dict[str, dict[str, Any]], kinds: list[str]) -> None:
     Console(width=150).print(table)
 
 
-def write(path: Path, results: dict[str, Any]) -> None:
-    """Writes the results, never a part of them."""
-    with write_whole(path) as file:
-        file.write((json.dumps(results, indent=1) + "\n").encode())
-
-
 def main() -> None:
     """Scores what is missing, prints the table and writes it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -119,7 +112,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=data / "data" / "live_subset")
     parser.add_argument("--metrics", type=lambda text: text.split(","), default=jiqa.list_metrics())
     parser.add_argument("--anew", action="store_true", help="score everything again")
-    parser.add_argument("--output", type=Path, default=RESULTS)
+    parser.add_argument("--output", type=Path, default=RESULTS / "live_subset.json")
     options = parser.parse_args()
     rows = read_rows(options.data)
     known = {}

@@ -20,15 +20,14 @@ from typing import Any
 import jax
 import numpy as np
 from PIL import Image
+from records import RESULTS, write
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 from scipy.ndimage import gaussian_filter
 
 import jiqa
-from jiqa.files import write_whole
 
-RESULTS = Path(__file__).parent / "results" / "monotonicity.json"
 PHOTOGRAPHS = 12
 
 
@@ -117,7 +116,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=data / "data" / "pristine_kodak")
     parser.add_argument("--metrics", type=lambda text: text.split(","), default=jiqa.list_metrics())
     parser.add_argument("--anew", action="store_true", help="score everything again")
-    parser.add_argument("--output", type=Path, default=RESULTS)
+    parser.add_argument("--output", type=Path, default=RESULTS / "monotonicity.json")
     options = parser.parse_args()
     files = sorted(options.data.glob("*.png"))[:PHOTOGRAPHS]
     photographs = [np.asarray(Image.open(file)) / 255 for file in files]
@@ -127,8 +126,7 @@ def main() -> None:
         known = json.loads(options.output.read_text())
     for name in track([name for name in options.metrics if name not in known], "scoring"):
         known[name] = measure(name, ladders)
-        with write_whole(options.output) as file:
-            file.write((json.dumps(known) + "\n").encode())
+        write(options.output, known)
     print_table({name: known[name] for name in options.metrics})
 
 

@@ -9,7 +9,6 @@ how much a call raises the process's peak resident memory, less the gradient tha
 import argparse
 import contextlib
 import itertools
-import json
 import math
 import os
 import platform
@@ -26,6 +25,7 @@ import numpy as np
 from environments import prepare
 from peers import PEERS
 from processes import Machine, Worker
+from records import write
 from rich.console import Console
 
 HERE = Path(__file__).parent
@@ -247,9 +247,3 @@ def compare(
                 versions = {worker.name: worker.versions for worker, _ in contenders}
                 write(options.output, {**facts, "versions": versions, "cases": results})
                 yield case
-
-
-def write(path: Path, record: dict[str, Any]) -> None:
-    """Writes what there is so far."""
-    path.parent.mkdir(exist_ok=True, parents=True)
-    path.write_text(json.dumps(record, indent=1) + "\n")

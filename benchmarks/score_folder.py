@@ -28,9 +28,9 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageFilter
+from records import RESULTS, write
 from skimage import data
 
-RESULTS = Path(__file__).parent / "results" / "score_folder.json"
 PHOTOGRAPHS = ("astronaut", "coffee", "chelsea", "rocket")
 
 # Runs in a process of its own, so that peak memory is that of one way of working alone.
@@ -168,7 +168,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=512)
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--metrics", default="psnr,ssim")
-    parser.add_argument("--output", type=Path, default=RESULTS)
+    parser.add_argument("--output", type=Path, default=RESULTS / "score_folder.json")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -193,8 +193,7 @@ def main() -> None:
         "medians": medians,
         "runs": runs,
     }
-    options.output.parent.mkdir(exist_ok=True)
-    options.output.write_text(json.dumps(record, indent=1) + "\n")
+    write(options.output, record)
 
 
 if __name__ == "__main__":

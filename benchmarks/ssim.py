@@ -15,8 +15,9 @@ import sys
 from typing import Any
 
 from comparison_tables import print_agreement, print_case, print_summary
+from records import RESULTS
 from rich.console import Console
-from rounds import FRAMES, HERE, MODES, compare, make_parser, parse_options, split
+from rounds import FRAMES, MODES, compare, make_parser, parse_options, split
 
 # Floating-point operations for each pixel and channel. Four moments by an 11-tap window along both
 # axes are 176, comparing them 24; the gradient filters three maps back, 132, and weighs them, 48.
@@ -52,7 +53,7 @@ def main() -> None:
         repeat=9,
         budget=20.0,
         memory=True,
-        output=HERE / "results" / "ssim.json",
+        output=RESULTS / "ssim.json",
     )
     parser.add_argument("--implementations", type=split, help="kernels to force; those for CPUs")
     options = parse_options(parser, OPERATIONS)

@@ -19,6 +19,7 @@ _SUBMODULES = (
     "reduced_reference",
     "results",
     "scoring",
+    "weights",
 )
 _FUNCTIONS = {"salient_region": "jiqa.regions", "pool_frames": "jiqa.core.video"}
 _REGISTRY = ("Metric", "as_loss", "describe", "list_metrics", "load", "metric")

@@ -16,7 +16,11 @@ import pytest
 jax.config.update("jax_enable_x64", True)
 
 FINISHED = pytest.StashKey[int]()
-collect_ignore = ["core/data/make_pyrtools_goldens.py"]  # needs pyrtools
+collect_ignore = [  # these need pyrtools and PyTorch
+    "core/data/make_pyrtools_goldens.py",
+    "weights/make_shapes.py",
+    "weights/make_torch_files.py",
+]
 
 
 @pytest.fixture(scope="session")

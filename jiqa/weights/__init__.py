@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from jiqa.files import cache_folder
 from jiqa.weights.checkpoints import read_checkpoint
 from jiqa.weights.entries import DATA, ENTRIES, Entry, Source
 from jiqa.weights.mapped import read_safetensors, write_parameters
@@ -94,14 +93,14 @@ def fetch(name: str) -> Path:
     return fetch_entry(_entry(name))
 
 
-def where(name: str) -> Path | None:
+def where(name: str | None = None) -> Path | None:
     """The file that `load` would read, or None if it would have to be fetched.
 
     Args:
         name: A name from `catalogue`, or one that `import_checkpoint` was given.
 
     Returns:
-        Its path.
+        Its path; without a name, that of the cache's folder.
 
     Raises:
         ValueError: There is no such name.
@@ -109,7 +108,7 @@ def where(name: str) -> Path | None:
     >>> where("alexnet").name
     'alexnet.safetensors'
     """
-    return find(_entry(name))
+    return cached_path("").parent if name is None else find(_entry(name))
 
 
 def catalogue() -> list[Entry]:
@@ -122,7 +121,7 @@ def catalogue() -> list[Entry]:
     >>> [entry.name for entry in catalogue()][:3]
     ['alexnet', 'lpips_heads', 'dists']
     """
-    imported = sorted(file.stem for file in (cache_folder() / "weights").glob("*.safetensors"))
+    imported = sorted(file.stem for file in cached_path("").parent.glob("*.safetensors"))
     own = [_imported(name) for name in imported if name not in ENTRIES]
     return [replace(entry, path=find(entry)) for entry in [*ENTRIES.values(), *own]]
 

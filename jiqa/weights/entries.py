@@ -181,7 +181,7 @@ _ALL = (
     ),
     Entry(
         "lpips_heads",
-        "heads of LPIPS 0.0 and 0.1: [v0_0, v0_1][alex, vgg, squeeze][layer] (Zhang et al. 2018)",
+        "heads of LPIPS 0.0 and 0.1 for alex, vgg and squeeze (Zhang et al. 2018)",
         "BSD-2-Clause (PerceptualSimilarity)",
         sha256="df342dc521895f8ed004f2a2c0126f38c0bddd8ddd1a1aea7ee764d05a5b885e",
         network="lpips_heads",

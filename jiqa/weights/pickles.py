@@ -129,6 +129,10 @@ def _encode(budget: Budget, text: str, encoding: str) -> bytes:
     return text.encode("latin-1")
 
 
+def _no_bytes(_: Budget) -> bytes:
+    return b""
+
+
 def _dtype(_: Budget, code: str, *__: Any) -> _Dtype:
     return _Dtype(code)
 
@@ -163,7 +167,8 @@ def _parameter(_: Budget, tensor: Tensor, *__: Any) -> Tensor:
 
 ALLOWED: dict[tuple[str, str], _Name] = {
     ("collections", "OrderedDict"): _Name(_ordered_dict),
-    ("_codecs", "encode"): _Name(_encode),  # bytes in protocol 2
+    ("_codecs", "encode"): _Name(_encode),  # bytes in protocols before 3
+    ("__builtin__", "bytes"): _Name(_no_bytes),  # the same, of none
     ("numpy", "ndarray"): _Name(),
     ("numpy", "dtype"): _Name(_dtype),
     ("numpy.core.multiarray", "_reconstruct"): _Name(_empty_array),

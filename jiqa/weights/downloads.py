@@ -85,7 +85,7 @@ def _receive(address: str, target: Path, start: int, size: int) -> None:
             raise ValueError(f"{total} bytes are offered where about {size} were expected.")
         with target.open("r+b" if start else "wb") as file, progress(total or size) as advance:
             done = file.seek(start)
-            while chunk := response.read(CHUNK):
+            while chunk := response.read1(CHUNK):
                 done += file.write(chunk)
                 advance(done)
                 if done > most:

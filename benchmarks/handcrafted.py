@@ -66,10 +66,10 @@ def print_slower(console: Console, cases: list[dict[str, Any]]) -> None:
 
 def main() -> None:
     """Measures, prints and writes."""
-    names = jiqa.list_metrics()
+    names = [name for name in jiqa.list_metrics() if not jiqa.find(name).learned]
     parser = make_parser(
         __doc__,
-        metrics=[name for name in names if not jiqa.load(name).options or name in PROTOCOLS],
+        metrics=[name for name in names if not jiqa.find(name).options or name in PROTOCOLS],
         sizes=["512", "1080p"],
         repeat=5,
         budget=4.0,

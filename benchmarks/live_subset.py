@@ -53,7 +53,7 @@ def read_rows(folder: Path) -> list[dict[str, Any]]:
 
 def score(name: str, folder: Path, rows: list[dict[str, Any]]) -> list[float]:
     """The scores of all images, as the command line computes them."""
-    alone = jiqa.load(name).kind == "no_reference"
+    alone = jiqa.find(name).kind == "no_reference"
     pairs = [Pair(None if alone else folder / row["ref"], folder / row["dist"]) for row in rows]
     frame = score_files(pairs, [name]).frame
     failed = frame[frame[name].isna()]
@@ -64,9 +64,9 @@ def score(name: str, folder: Path, rows: list[dict[str, Any]]) -> list[float]:
 
 def correlate(name: str, scores: np.ndarray, dmos: np.ndarray) -> float:
     """Rank correlation, positive where the metric agrees with opinion (DMOS is high for bad)."""
-    higher = jiqa.load(name).higher_is_better
+    higher = jiqa.find(name).higher_is_better
     if higher is None:
-        identical = jiqa.load(name).identical
+        identical = jiqa.find(name).identical
         scores = np.abs(scores - (identical or 0.0))
     value = spearmanr(scores, dmos).statistic
     return float(-value if higher else value)
@@ -101,7 +101,7 @@ def print_table(summaries: dict[str, dict[str, Any]], kinds: list[str]) -> None:
         published = "" if row["published"] is None else f"{row['published']:.4f}  {row['source']}"
         figures = [f"{row['all']:.3f}", f"{low:.2f} to {high:.2f}"]
         figures += [f"{row[kind]:.3f}" for kind in kinds]
-        table.add_row(name, jiqa.load(name).kind.replace("_", " "), *figures, published)
+        table.add_row(name, jiqa.find(name).kind.replace("_", " "), *figures, published)
     Console(width=150).print(table)
 
 

@@ -14,7 +14,7 @@ def metric_table() -> str:
     """One row a metric: name, what it measures, polarity, range, luma, paper."""
     rows = ["| metric | measures | better | range | paper |", "| --- | --- | --- | --- | --- |"]
     for name in jiqa.list_metrics():
-        metric = jiqa.load(name)
+        metric = jiqa.find(name)
         fixed = ", ".join(f"{key}={value!r}" for key, value in metric.options.items())
         summary = metric.summary.rstrip(".") + (f" (`{fixed}`)" if fixed else "")
         low, high = (format(bound, "g").replace("inf", "∞") for bound in metric.score_range)

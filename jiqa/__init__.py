@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 
 _SUBMODULES = (
     "core",
+    "deep",
     "full_reference",
     "images",
     "no_reference",
@@ -22,7 +23,7 @@ _SUBMODULES = (
     "weights",
 )
 _FUNCTIONS = {"salient_region": "jiqa.regions", "pool_frames": "jiqa.core.video"}
-_REGISTRY = ("Metric", "as_loss", "describe", "list_metrics", "load", "metric")
+_REGISTRY = ("Metric", "as_loss", "describe", "find", "list_metrics", "load", "metric")
 
 
 def __getattr__(name: str) -> Any:

@@ -111,7 +111,7 @@ def list_metrics(
 
     table = _table("metric", "kind", "best", "what it measures")
     for name in registry.list_metrics(kind):
-        found = registry.load(name)
+        found = registry.find(name)
         best = _arrow(found.higher_is_better, found.identical)
         table.add_row(name, found.kind.replace("_", " "), best, found.summary)
     _console().print(table)

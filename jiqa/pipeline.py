@@ -79,6 +79,7 @@ def stream_outcomes(
             yield unreadable
         decoded = _decode_ahead(pairs, sizes, read, decoders, ahead=workers + 1)
         mesh = Mesh(np.array(devices), ("batch",))
+        metrics = jax.device_put(dict(metrics), NamedSharding(mesh, PartitionSpec()))
         work = _batch(decoded, sizes, batch_pixels, partial(Program, metrics, mesh))
         yield from _evaluate_ahead(work, evaluators, ahead=evaluations + 1)
 
@@ -251,7 +252,7 @@ class Program:
         """Prepares the program; nothing is compiled yet.
 
         Args:
-            metrics: Metric by column.
+            metrics: Metric by column; parameters of learned ones are on all devices.
             mesh: One axis, called "batch".
         """
         self.devices = mesh.size
@@ -276,7 +277,7 @@ class Program:
             with self._lock:
                 if self._compiled is None:
                     self._compiled = self._compile(on_devices)
-            scores = jax.device_get(self._compiled(on_devices))
+            scores = jax.device_get(self._compiled(self._metrics, on_devices))
         except jax.errors.JaxRuntimeError as error:  # such as out of memory
             return [Outcome(index, {}, str(error).splitlines()[0]) for index in indices]
         reasons = "; ".join(f"{column}: {text}" for column, text in self._rejected.items())
@@ -291,13 +292,19 @@ class Program:
 
     def _compile(self, images: Mapping[str, jax.Array]) -> jax.stages.Compiled:
         score = jax.shard_map(
-            self._score, mesh=self._mesh, in_specs=PARTS, out_specs=PARTS, check_vma=False
+            self._score,
+            mesh=self._mesh,
+            in_specs=(PartitionSpec(), PARTS),
+            out_specs=PARTS,
+            check_vma=False,
         )
-        return jax.jit(score).lower(images).compile()
+        return jax.jit(score).lower(self._metrics, images).compile()
 
-    def _score(self, images: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
+    def _score(
+        self, metrics: Mapping[str, Metric], images: Mapping[str, jax.Array]
+    ) -> dict[str, jax.Array]:
         scores = {}
-        for column, metric in self._metrics.items():
+        for column, metric in metrics.items():
             roles = ("reference", "distorted") if metric.needs_reference else ("distorted",)
             try:
                 scores[column] = metric(*(images[role] for role in roles))

@@ -7,21 +7,19 @@ reported with its pair, and the rest is scored. With an output file the work sur
 
 import ast
 import contextlib
-import dataclasses
 import inspect
 import itertools
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
 
 import jiqa
-from jiqa.core.registry import Metric, load
+from jiqa.core.registry import Metric, find, load
 from jiqa.files import cache_folder
 from jiqa.images import ALPHA, COLOR_PROFILE, MAX_PIXELS, read_image
 from jiqa.pairs import Pair
@@ -125,12 +123,13 @@ def parse_metric(text: str) -> Metric:
 
     Raises:
         ValueError: No such metric, no such option, or an option without a value.
+        ValueError, OSError: The parameters of a learned metric cannot be had; see `jiqa.weights`.
 
     >>> dict(parse_metric("ssim:luma=bt601:window_size=7").options)
     {'luma': 'bt601', 'window_size': 7}
     """
     name, *settings = text.split(":")
-    found = load(name)
+    found = find(name)
     allowed = _options(found)
     given: dict[str, Any] = {}
     for setting in settings:
@@ -144,7 +143,7 @@ def parse_metric(text: str) -> Metric:
             given[option] = ast.literal_eval(value)
         except (ValueError, SyntaxError):
             given[option] = value
-    return dataclasses.replace(found, options=MappingProxyType({**found.options, **given}))
+    return load(name, **given)
 
 
 def use_compilation_cache() -> Path:

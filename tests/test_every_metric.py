@@ -16,7 +16,7 @@ import jiqa
 METRICS = [
     name
     for name in jiqa.list_metrics()
-    if jiqa.load(name).needs_reference and not jiqa.load(name).options
+    if jiqa.find(name).needs_reference and not (jiqa.find(name).options or jiqa.find(name).learned)
 ]
 DIFFERENTIABLE = [name for name in METRICS if jiqa.load(name).differentiable]
 # Multi-scale metrics run on small images by a smaller window.

@@ -12,7 +12,11 @@ from numpy.testing import assert_allclose
 
 import jiqa
 
-METRICS = [name for name in jiqa.list_metrics("no_reference") if not jiqa.load(name).options]
+METRICS = [
+    name
+    for name in jiqa.list_metrics("no_reference")
+    if not (jiqa.find(name).options or jiqa.find(name).learned)
+]
 DIFFERENTIABLE = [name for name in METRICS if jiqa.load(name).differentiable]
 # Options that make a metric cheap, or smooth where it would round.
 SMALL = {

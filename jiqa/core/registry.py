@@ -25,16 +25,25 @@ from jiqa.core import arrays
 T = TypeVar("T")
 Kind = Literal["full_reference", "reduced_reference", "no_reference"]
 
-METRIC_PACKAGES = ("jiqa.full_reference", "jiqa.reduced_reference", "jiqa.no_reference")
+METRIC_PACKAGES = (
+    "jiqa.full_reference",
+    "jiqa.reduced_reference",
+    "jiqa.no_reference",
+    "jiqa.deep",
+)
+NO_IMAGES = ("parameters", "features")  # positional arguments that are handed on as they are
 
 _METRICS: dict[str, "Metric"] = {}
 _FUNCTIONS: dict[str, Callable[..., Any]] = {}  # metrics, their maps and all else public
 
 
-@jax.tree_util.register_static
-@dataclass(frozen=True)
+@jax.tree_util.register_pytree_with_keys_class
+@dataclass(frozen=True, eq=False)
 class Metric:
-    """A metric by its name: a callable with its facts, static under `jit`, `vmap` and `grad`.
+    """A metric by its name: a callable with its facts.
+
+    It is a pytree: the parameters of a learned metric are its leaves, and all else is static. A
+    metric without parameters has no leaves, and may be a static argument too.
 
     Attributes:
         name: The name it is registered under.
@@ -49,6 +58,8 @@ class Metric:
         options: Keyword arguments that this name fixes, such as a published protocol's luma.
         loss_options: Keyword arguments that keep the metric finite as a loss.
         side_information: How much of the reference a reduced-reference metric needs.
+        load_parameters: Gives the parameters of a learned metric for the options it takes.
+        parameters: A tree of arrays; None for a metric that is not learned, or by `find`.
     """
 
     name: str
@@ -63,14 +74,98 @@ class Metric:
     options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     loss_options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     side_information: str | None = None
+    load_parameters: Callable[..., Any] | None = None
+    parameters: Any = None
+
+    def __eq__(self, other: object) -> bool:
+        """Whether all facts are equal, and the parameters the same arrays."""
+        return isinstance(other, Metric) and self._identity == other._identity
 
     def __hash__(self) -> int:
-        """The hash of the name and its fixed options, which are what tells metrics apart."""
+        """The hash of the name and its fixed options."""
         return hash((self.name, self.kind, tuple(sorted(self.options.items()))))
+
+    @property
+    def _identity(self) -> dict[str, Any]:
+        leaves, structure = jax.tree.flatten(self.parameters)
+        return {**vars(self), "parameters": (structure, *map(id, leaves))}
+
+    def tree_flatten_with_keys(self) -> tuple[tuple[Any], "Metric"]:
+        """The parameters, and the metric without them."""
+        key = jax.tree_util.GetAttrKey("parameters")
+        return ((key, self.parameters),), replace(self, parameters=None)
+
+    @classmethod
+    def tree_unflatten(cls, facts: "Metric", children: tuple[Any]) -> "Metric":
+        """The metric with these parameters."""
+        return replace(facts, parameters=children[0])
 
     def __call__(self, *images: jax.Array, **options: Any) -> jax.Array:
         """The score of the images: `(reference, distorted)`, or the images alone."""
-        return self.function(*images, **{**self.options, **options})
+        return self._bound(self.function, options)(*images, **{**self.options, **options})
+
+    def prepare(self, reference: jax.Array, **options: Any) -> "Prepared":
+        """The metric with a fixed reference, whose features are computed once.
+
+        Args:
+            reference: Images `[..., H, W, C]`.
+            **options: Options of the metric that concern the features, such as `data_range`.
+
+        Returns:
+            A callable of distorted images.
+
+        Raises:
+            ValueError: The metric does not compare features.
+
+        >>> image = jnp.linspace(0, 1, 64 * 64).reshape(64, 64, 1) ** 2
+        >>> float(load("rred").prepare(image)(image))
+        0.0
+        """
+        function = self._sibling("features")
+        if function is None or self._sibling("distance") is None:
+            raise ValueError(f"{self.name} compares images, so there is nothing to prepare.")
+        fixed = _accepted(function, self.options)
+        features = self._bound(function, options)(reference, **{**fixed, **options})
+        return Prepared(self, features)
+
+    def _bound(self, function: Callable[..., T], options: Mapping[str, Any]) -> Callable[..., T]:
+        """A function of this metric's module, of images alone: the parameters are filled in."""
+        if not self.learned:
+            return function
+        if self.parameters is None:
+            raise ValueError(f"{self.name} has no parameters: use jiqa.load({self.name!r}).")
+        if self.choice(options) != (loaded := self.choice()):
+            raise ValueError(
+                f"{self.name}: {', '.join(loaded)} chose the parameters; give other options to "
+                "jiqa.load."
+            )
+        return functools.partial(function, self.parameters)
+
+    def _sibling(self, ending: str) -> Callable[..., Any] | None:
+        """The function of the metric's module that is called after it."""
+        module = sys.modules[self.function.__module__]
+        return getattr(module, f"{self.function.__name__}_{ending}", None)
+
+    def choice(self, options: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
+        """The options that choose the parameters of a learned metric, with what they are.
+
+        Args:
+            options: These count before those that the name fixes.
+
+        Returns:
+            Values by name, all hashable.
+        """
+        if self.load_parameters is None:
+            return {}
+        defaults = _choosing(self.function, self.load_parameters)
+        given = {**defaults, **self.options, **options}
+        chosen = {name: given[name] for name in defaults}
+        return {k: tuple(v) if isinstance(v, list) else v for k, v in chosen.items()}
+
+    @property
+    def learned(self) -> bool:
+        """Whether the metric has parameters."""
+        return self.load_parameters is not None
 
     @property
     def needs_reference(self) -> bool:
@@ -80,13 +175,48 @@ class Metric:
     @property
     def map_function(self) -> Callable[..., jax.Array] | None:
         """The sibling `<function>_map`, where the metric is a pooled map."""
-        module = sys.modules[self.function.__module__]
-        return getattr(module, f"{self.function.__name__}_map", None)
+        function = self._sibling("map")
+        return None if function is None else self._bound(function, {})
 
     @property
     def summary(self) -> str:
         """The first line of the function's documentation."""
         return inspect.getdoc(self.function).splitlines()[0]  # type: ignore[union-attr]
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Prepared:
+    """A metric with the features of its reference: a pytree, made by `Metric.prepare`.
+
+    Attributes:
+        metric: The metric.
+        features: What it keeps of the reference, a pytree.
+    """
+
+    metric: Metric
+    features: Any
+
+    def __call__(self, distorted: jax.Array, **options: Any) -> jax.Array:
+        """The score of distorted images against the reference."""
+        function = self.metric._sibling("distance")
+        assert function is not None
+        fixed = _accepted(function, self.metric.options)
+        bound = self.metric._bound(function, {})
+        return bound(self.features, distorted, **{**fixed, **options})
+
+
+def _accepted(function: Callable[..., Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the options that a function takes."""
+    taken = inspect.signature(function).parameters
+    return {name: value for name, value in options.items() if name in taken}
+
+
+@functools.cache
+def _choosing(function: Callable[..., Any], loader: Callable[..., Any]) -> dict[str, Any]:
+    """The options of a metric's function that its parameters depend on, with their defaults."""
+    parameters = inspect.signature(function).parameters
+    return {name: parameters[name].default for name in inspect.signature(loader).parameters}
 
 
 def metric(
@@ -102,12 +232,14 @@ def metric(
     protocols: Mapping[str, Mapping[str, Any]] | None = None,
     loss_options: Mapping[str, Any] | None = None,
     side_information: str | None = None,
+    parameters: Callable[..., Any] | None = None,
 ) -> Callable[[Callable[..., jax.Array]], Callable[..., jax.Array]]:
     """Makes a function of images a metric, registered under its own name.
 
     The function is called with floating images in `[0, data_range]` of one shape `[..., H, W, C]`,
     with `data_range` resolved to a float, and is compiled with its keyword arguments static
-    (`weights`, the one array among them, excepted).
+    (`weights`, the one array among them, excepted). That of a learned metric takes its parameters
+    first.
 
     Args:
         kind: "full_reference", "reduced_reference" or "no_reference".
@@ -121,6 +253,8 @@ def metric(
         protocols: Further names, each with the options it fixes.
         loss_options: Options that keep the metric finite as a loss.
         side_information: How much of the reference a reduced-reference metric needs.
+        parameters: For a learned metric, a function that gives its parameters, a tree of arrays.
+            Its arguments are named as those options of the metric that choose the parameters.
 
     Returns:
         The decorator. The decorated function has the same signature.
@@ -152,6 +286,7 @@ def metric(
                 options=MappingProxyType(dict(options)),
                 loss_options=MappingProxyType(dict(loss_options or {})),
                 side_information=side_information,
+                load_parameters=parameters,
             )
         return wrapper
 
@@ -167,7 +302,8 @@ def image_function(
 
     Args:
         function: Takes one or two images by position, `data_range` and other options by keyword.
-            A positional argument called `features` is no image and is handed on as it is.
+            Positional arguments called `parameters` and `features` are no images and are handed
+            on as they are.
         reads_any_dtype: Whether the function takes integers and half precision as they come.
 
     Returns:
@@ -198,7 +334,7 @@ def image_function(
             raise TypeError(
                 f"{name}: no option {', '.join(unknown)}; the options are {', '.join(options)}."
             )
-        images = {key: value for key, value in given.items() if key != "features"}
+        images = {key: value for key, value in given.items() if key not in NO_IMAGES}
         arrays.check_images(name, images)
         first = next(iter(images.values()))
         kwargs["data_range"] = arrays.resolve_data_range(
@@ -255,19 +391,19 @@ def list_metrics(kind: Kind | None = None) -> list[str]:
     return sorted(name for name, found in _METRICS.items() if kind in (None, found.kind))
 
 
-def load(name: str) -> Metric:
-    """The metric of a name.
+def find(name: str) -> Metric:
+    """The facts of a metric. Parameters of a learned one are not loaded, so it cannot be called.
 
     Args:
         name: One of `list_metrics()`.
 
     Returns:
-        A callable with the metric's facts.
+        The metric as it was registered.
 
     Raises:
         ValueError: No such metric; the message lists the nearest names.
 
-    >>> load("psnr").higher_is_better
+    >>> find("psnr").higher_is_better
     True
     """
     _discover()
@@ -279,6 +415,39 @@ def load(name: str) -> Metric:
     return _METRICS[name]
 
 
+def load(name: str, **options: Any) -> Metric:
+    """The metric of a name, ready to be called: a learned one gets its parameters.
+
+    Args:
+        name: One of `list_metrics()`.
+        **options: Options of the metric to fix. Some choose the parameters of a learned metric.
+
+    Returns:
+        A callable with the metric's facts.
+
+    Raises:
+        ValueError: No such metric; the message lists the nearest names.
+        ValueError, OSError: Its parameters cannot be had; see `jiqa.weights`.
+
+    >>> image = jnp.ones((16, 16, 3))
+    >>> float(load("ssim", luma="bt601")(image, image))
+    1.0
+    """
+    found = find(name)
+    metric = replace(found, options=MappingProxyType({**found.options, **options}))
+    if metric.load_parameters is None:
+        return metric
+    chosen = tuple(metric.choice().items())
+    return replace(metric, parameters=_load_parameters(metric.load_parameters, chosen))
+
+
+@functools.cache
+def _load_parameters(loader: Callable[..., Any], chosen: tuple[tuple[str, Any], ...]) -> Any:
+    """Parameters on the device, loaded once, constants also within a function being traced."""
+    with jax.ensure_compile_time_eval():
+        return jax.tree.map(jnp.asarray, loader(**dict(chosen)))
+
+
 def find_function(name: str) -> Callable[..., Any] | None:
     """A metric, a map or another decorated function of images by its name; None if there is none.
 
@@ -286,7 +455,7 @@ def find_function(name: str) -> Callable[..., Any] | None:
     'ssim_map'
     """
     _discover()
-    return _METRICS[name] if name in _METRICS and _METRICS[name].options else _FUNCTIONS.get(name)
+    return load(name) if name in _METRICS and _METRICS[name].options else _FUNCTIONS.get(name)
 
 
 def describe(name: str) -> str:
@@ -304,7 +473,7 @@ def describe(name: str) -> str:
     >>> print(describe("mse").splitlines()[0])
     mse: mean squared error.
     """
-    found = load(name)
+    found = find(name)
     best = {True: "higher is better", False: "lower is better", None: "nearest to identical"}
     low, high = found.score_range
     lines = [
@@ -350,17 +519,18 @@ def as_loss(metric: str | Callable[..., jax.Array], **options: Any) -> Callable[
     if isinstance(metric, Metric):
         found = metric
     else:
-        found = load(metric if isinstance(metric, str) else metric.__name__)
+        found = load(metric if isinstance(metric, str) else metric.__name__, **options)
     if not found.differentiable:
         raise ValueError(f"{found.name} is not differentiable, so it cannot be a loss.")
-    score = replace(found, options={**found.loss_options, **found.options, **options})
+    finite = replace(found, options={**found.loss_options, **found.options})
+    score = functools.partial(finite, **options)
     best = found.identical if found.identical is not None else 0.0
     if found.higher_is_better is None:
         return lambda *images: jnp.abs(score(*images) - best)
     if found.higher_is_better:
         offset = best if math.isfinite(best) else 0.0
         return lambda *images: offset - score(*images)
-    return lambda *images: score(*images)
+    return score
 
 
 @functools.cache

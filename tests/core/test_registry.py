@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 
 import jiqa
 from jiqa.core import registry
@@ -62,6 +63,110 @@ def test_names_are_found_and_missing_ones_get_a_suggestion():
     with pytest.raises(AttributeError, match="list_metrics"):
         jiqa.no_such_metric  # noqa: B018
     assert "ssim" in dir(jiqa)
+
+
+@pytest.fixture
+def learned(scratch):  # noqa: ARG001
+    """A learned metric `toned`, and a list of what its parameters were loaded for."""
+    loaded = []
+
+    def load_parameters(tone):
+        loaded.append(tone)
+        return {"gain": {"red": 1.0, "none": 0.0}[tone] * np.ones(3, np.float32)}
+
+    @registry.metric(
+        kind="full_reference",
+        higher_is_better=False,
+        score_range=(0, 1),
+        identical=0,
+        paper="none",
+        protocols={"toned_none": {"tone": "none"}},
+        parameters=load_parameters,
+    )
+    def toned(parameters, reference, distorted, *, data_range=1.0, tone="red", power=2):
+        """Weighted mean of differences."""
+        difference = parameters["gain"] * (reference - distorted) / data_range
+        return jnp.mean(difference**power, (-3, -2, -1)) + (tone == "blue")
+
+    return loaded
+
+
+def test_facts_of_a_learned_metric_need_no_parameters(learned):
+    assert {"toned", "toned_none"} <= set(jiqa.list_metrics("full_reference"))
+    assert "tone='red' (fixed: 'none')" in jiqa.describe("toned_none")
+    facts = jiqa.find("toned")
+    assert facts.learned
+    assert not jiqa.find("ssim").learned
+    assert learned == []
+    image = np.zeros((4, 4, 3))
+    with pytest.raises(ValueError, match=r"use jiqa.load\('toned'\)"):
+        facts(image, image)
+
+
+def test_a_learned_metric_is_a_tree_of_its_parameters(learned, rng):
+    images = rng.random((2, 5, 4, 4, 3)).astype(np.float32)
+    metric = jiqa.load("toned")
+    assert metric == jiqa.load("toned") == jax.tree.unflatten(*jax.tree.flatten(metric)[::-1])
+    assert learned == ["red"]
+    assert [leaf.shape for leaf in jax.tree.leaves(metric)] == [(3,)]
+    score = jax.jit(lambda metric, x, y: metric(x, y))
+    pure = jiqa.toned(metric.parameters, *images)
+    for found in (metric(*images), score(metric, *images), jax.jit(metric)(*images)):
+        assert_allclose(found, pure, rtol=1e-6)
+    doubled = jax.tree.map(lambda gain: 2 * gain, metric)
+    assert doubled != metric
+    assert_allclose(score(doubled, *images), 4 * pure, rtol=1e-6)
+    assert_allclose(jax.vmap(metric)(*images), pure, rtol=1e-6)
+    slope = jax.grad(lambda metric: metric(*images).sum())(metric)
+    assert_allclose(slope.parameters["gain"].sum(), 2 * pure.sum(), rtol=1e-5)
+
+
+def test_options_choose_the_parameters(learned, rng):
+    images = rng.random((2, 4, 4, 3))
+    none = jiqa.load("toned_none")
+    assert none == jiqa.toned_none != jiqa.load("toned", tone="none", power=1)
+    assert none(*images) == jiqa.load("toned", tone="none")(*images) == 0
+    assert learned == ["none"]
+    assert jiqa.as_loss("toned", tone="none")(*images) == 0
+    assert none(*images, tone="none", power=1) == 0
+    for change in (
+        lambda: none(*images, tone="red"),
+        lambda: jiqa.as_loss(none, tone="red")(*images),
+    ):
+        with pytest.raises(ValueError, match=r"toned_none: tone chose the parameters"):
+            change()
+    assert jiqa.as_loss(jiqa.toned, power=1)(*images) == jiqa.load("toned")(*images, power=1)
+
+
+def test_parameters_are_constants_of_a_loss(learned, rng):  # noqa: ARG001
+    images = rng.random((2, 4, 4, 3))
+    slopes = jax.jit(jax.grad(jiqa.as_loss("toned"), (0, 1)))(*images)
+    assert_allclose(slopes[1], 2 * (images[1] - images[0]) / 48, rtol=1e-6)
+    assert_allclose(slopes[0], -slopes[1])
+
+
+def test_a_metric_first_loaded_inside_a_traced_function_leaks_nothing(learned, rng):
+    images = rng.random((2, 4, 4, 3))
+    inside = jax.jit(lambda x, y: jiqa.load("toned")(x, y))(*images)
+    assert learned == ["red"]
+    assert_allclose(jiqa.load("toned")(*images), inside, rtol=1e-6)
+
+
+def test_a_reference_is_prepared_for_many_images(rng):
+    images = rng.random((3, 48, 40, 3))
+    metric = jiqa.load("rred", luma="bt601")
+    prepared = metric.prepare(images[0])
+    score = jax.jit(lambda prepared, images: prepared(images))
+    assert_allclose(score(prepared, images[1]), metric(images[0], images[1]), rtol=1e-9)
+    assert_allclose(prepared(images[2]), metric(images[0], images[2]), rtol=1e-9)
+    levels = np.round(images * 255)
+    assert_allclose(
+        metric.prepare(levels[0], data_range=255)(levels[1], data_range=255),
+        metric(levels[0], levels[1], data_range=255),
+        rtol=1e-9,
+    )
+    with pytest.raises(ValueError, match="ssim compares images, so there is nothing to prepare"):
+        jiqa.load("ssim").prepare(images[0])
 
 
 def test_a_metric_passes_through_jit_as_a_static_leafless_tree():

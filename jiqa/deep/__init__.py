@@ -1,0 +1,1 @@
+"""Metrics on features of pretrained networks, one family a file."""

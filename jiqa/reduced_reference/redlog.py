@@ -17,11 +17,11 @@ import jax
 import jax.numpy as jnp
 
 from jiqa.core.color import to_levels
+from jiqa.core.features import Features, check_channels
 from jiqa.core.filters import correlate_separable, gaussian_window, gradient_magnitude
 from jiqa.core.registry import image_function, metric
 from jiqa.core.steerable import steerable_pyramid_fourier
 from jiqa.core.vision import filter_by_contrast_sensitivity
-from jiqa.reduced_reference import Features, check_channels
 from jiqa.reduced_reference.wavelet_nss import count_in_bins
 
 PAPER = 'Golestaneh and Karam, "Reduced-reference quality assessment based on the entropy of DWT '

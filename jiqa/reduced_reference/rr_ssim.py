@@ -30,10 +30,10 @@ import numpy as np
 
 from jiqa.core.arrays import safe_divide, safe_sqrt
 from jiqa.core.color import to_levels
+from jiqa.core.features import Features, check_channels
 from jiqa.core.filters import imresize
 from jiqa.core.registry import image_function, metric
 from jiqa.core.steerable import steerable_pyramid_fourier
-from jiqa.reduced_reference import Features, check_channels
 from jiqa.reduced_reference.rred import (
     as_vectors,
     invertible,

@@ -22,9 +22,9 @@ import jax
 import jax.numpy as jnp
 
 from jiqa.core.color import to_levels
+from jiqa.core.features import Features, check_channels
 from jiqa.core.registry import image_function, metric
 from jiqa.core.steerable import steerable_pyramid
-from jiqa.reduced_reference import Features, check_channels
 
 PAPER = 'Soundararajan and Bovik, "RRED indices: reduced reference entropic differencing for image '
 PAPER += 'quality assessment", IEEE TIP 21(2), 2012'

@@ -25,9 +25,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jiqa.core.color import to_levels
+from jiqa.core.features import Features, check_channels
 from jiqa.core.registry import image_function, metric
 from jiqa.core.steerable import steerable_pyramid_fourier
-from jiqa.reduced_reference import Features, check_channels
 
 PAPER = 'Wang and Simoncelli, "Reduced-reference image quality assessment using a wavelet-domain '
 PAPER += 'natural image statistic model", SPIE 5666, 2005'

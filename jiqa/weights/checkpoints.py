@@ -7,6 +7,7 @@ plain pickles of arrays. Nothing in them is executed; see `jiqa.weights.pickles`
 import io
 import itertools
 import mmap
+import os
 import zipfile
 from collections.abc import Iterator
 from os import PathLike
@@ -49,10 +50,15 @@ def read_checkpoint(path: str | PathLike[str]) -> dict[str, np.ndarray]:
     ValueError: ...checkpoints.py: not a checkpoint that can be read: it begins with ...
     """
     path = Path(path)
-    budget = Budget(path.stat().st_size)
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size else None
+    if mapped is None:
+        raise ValueError(f"{path}: the file is empty.")
+    budget = Budget(size)
     try:
-        arrays = dict(_flatten(_unwrap(_read(path, budget)), budget))
-    except (OSError, ImportError):
+        arrays = dict(_flatten(_unwrap(_read(path, mapped, budget)), budget))
+    except ImportError:
         raise
     except ValueError as error:
         raise ValueError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from error
@@ -66,12 +72,9 @@ def read_checkpoint(path: str | PathLike[str]) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _read(path: Path, budget: Budget) -> Any:
+def _read(path: Path, mapped: mmap.mmap, budget: Budget) -> Any:
     """The value in the file, in whichever format."""
-    with path.open("rb") as file:
-        if not (head := file.read(16)):
-            raise ValueError("the file is empty.")
-        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    head = mapped[:16]
     if head.startswith(b"PK\x03\x04"):
         return _read_zip(path, budget)
     if head[8:9] == b"{":

@@ -271,19 +271,17 @@ _ALL = (
     _st_lpips("vgg", "d8ed41abd970f0bcd106642eb601fde4c51ad6adb7b9bdad53223baeaed88ee3"),
     Entry(
         "caffenet",
-        "CaffeNet, convolutions only, ImageNet: BGR, mean subtracted (Caffe, BVLC)",
+        "CaffeNet, ImageNet, for BGR images less the mean (Caffe, BVLC)",
         "unrestricted use",
         network="caffenet",
         home="bvlc_reference_caffenet in Caffe's model zoo",
-        ignored=("fc",),
     ),
     Entry(
         "alexnet_caffe",
-        "Caffe's AlexNet, convolutions only, ImageNet: BGR, mean subtracted (BVLC)",
+        "Caffe's AlexNet, ImageNet, for BGR images less the mean (Caffe, BVLC)",
         "unrestricted use",
         network="caffenet",
         home="bvlc_alexnet in Caffe's model zoo",
-        ignored=("fc",),
     ),
     Entry(
         "pieapp",

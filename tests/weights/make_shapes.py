@@ -65,6 +65,16 @@ def caffenet() -> dict[str, np.ndarray]:
     for number, (out, into, side) in enumerate(convolutions, 1):
         arrays[f"conv{number}.weight"] = np.zeros((out, into, side, side))
         arrays[f"conv{number}.bias"] = np.zeros(out)
+    layers = {"fc6": (4096, 9216), "fc7": (4096, 4096), "fc8": (1000, 4096)}
+    return arrays | dense(layers)
+
+
+def dense(layers: dict[str, tuple[int, int]]) -> dict[str, np.ndarray]:
+    """Weights and biases of layers by outputs and inputs."""
+    arrays = {}
+    for name, (out, into) in layers.items():
+        arrays[f"{name}.weight"] = np.broadcast_to(np.float32(0), (out, into))
+        arrays[f"{name}.bias"] = np.zeros(out)
     return arrays
 
 
@@ -82,10 +92,7 @@ def pieapp() -> dict[str, np.ndarray]:
         "fc2_weight": (1, 512),
         "ref_score_subtract": (1, 1),
     }
-    for name, (out, into) in layers.items():
-        arrays[f"{name}.weight"] = np.broadcast_to(np.float32(0), (out, into))
-        arrays[f"{name}.bias"] = np.zeros(out)
-    return arrays
+    return arrays | dense(layers)
 
 
 if __name__ == "__main__":

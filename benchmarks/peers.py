@@ -317,18 +317,20 @@ def stand_in_for_torchvision() -> None:
     torch.torchvision_stand_in = library  # lives as long as PyTorch does
 
 
-def jax_calls(score: Any, reference: np.ndarray, distorted: np.ndarray) -> dict[str, Call]:
-    """Forward and gradient of a function of JAX arrays, compiled."""
+def jax_calls(
+    score: Any, reference: np.ndarray, distorted: np.ndarray, *parameters: Any
+) -> dict[str, Call]:
+    """Forward and gradient of a function of parameters and JAX arrays, compiled."""
     import jax
 
-    def mean(distorted: Any, reference: Any) -> Any:
-        return score(reference, distorted).mean()
+    def mean(distorted: Any, reference: Any, *parameters: Any) -> Any:
+        return score(*parameters, reference, distorted).mean()
 
     x, y = jax.device_put((reference, distorted))
     forward, gradient = jax.jit(score), jax.jit(jax.value_and_grad(mean))
     return {
-        "forward": lambda: jax.block_until_ready(forward(x, y)),
-        "gradient": lambda: jax.block_until_ready(gradient(y, x)),
+        "forward": lambda: jax.block_until_ready(forward(*parameters, x, y)),
+        "gradient": lambda: jax.block_until_ready(gradient(y, x, *parameters)),
     }
 
 

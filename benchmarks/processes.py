@@ -17,11 +17,11 @@ class Worker:
     """A process of `contenders.py`; it starts when it is first asked, and again after a crash."""
 
     def __init__(
-        self, name: str, python: Path, log: Path, patience: float, **settings: str
+        self, name: str, python: Path, peers: str, log: Path, patience: float, **settings: str
     ) -> None:
-        """Names a contender, the Python that has it, a file to write to and seconds to wait."""
+        """Names a contender, its Python, the module of peers, a log, and seconds to wait."""
         self.name, self.log, self.patience = name, log, patience
-        self.command = [str(python), str(HERE / "contenders.py")]
+        self.command = [str(python), str(HERE / "contenders.py"), peers]
         self.settings = settings
         self.process: subprocess.Popen | None = None
         self.versions: dict[str, str] = {}

@@ -8,6 +8,7 @@ how much a call raises the process's peak resident memory, less the gradient tha
 
 import argparse
 import contextlib
+import importlib
 import itertools
 import math
 import os
@@ -23,7 +24,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from environments import prepare
-from peers import PEERS
 from processes import Machine, Worker
 from records import write
 from rich.console import Console
@@ -80,7 +80,9 @@ def start_contenders(
 
     def start(name: str, role: str, **settings: str) -> Worker:
         log = folder / f"{name.replace(':', ' ')} {role}.log"
-        return stack.enter_context(Worker(name, pythons[name], log, options.patience, **settings))
+        return stack.enter_context(
+            Worker(name, pythons[name], options.module, log, options.patience, **settings)
+        )
 
     return [
         Contender(start(name, "worker"), start(name, "scale", **RETURN_MEMORY)) for name in pythons
@@ -141,8 +143,8 @@ def summarize(result: dict[str, Any]) -> dict[str, Any]:
                 row["gradient_difference"] = float(difference)
         if floors:
             row["over_floor"] = ratio(row["times"], floors)
-    peers = {name: row["median"] for name, row in rows.items() if name in PEERS and "median" in row}
-    result["fastest_peer"] = min(peers, key=peers.__getitem__, default=None)
+    others = {n: r["median"] for n, r in rows.items() if n[:4] != "jiqa" and "median" in r}
+    result["fastest_peer"] = min(others, key=others.__getitem__, default=None)
     for row in rows.values():
         row.pop("gradient", None)
     return result
@@ -184,11 +186,14 @@ def split(text: str) -> list[str]:
     return [entry for entry in text.split(",") if entry]
 
 
-def make_parser(description: str, **defaults: Any) -> argparse.ArgumentParser:
-    """The options that all comparisons have, with their defaults."""
+def make_parser(
+    description: str, module: str = "peers", **defaults: Any
+) -> argparse.ArgumentParser:
+    """The options that all comparisons have, with their defaults; a module has the peers."""
+    peers = list(importlib.import_module(module).PEERS)
     parser = argparse.ArgumentParser(description=description.splitlines()[0])
     add = parser.add_argument
-    add("--peers", type=split, nargs="?", const=list(PEERS), default=[], help="all, or these")
+    add("--peers", type=split, nargs="?", const=peers, default=[], help="all, or these")
     add("--metrics", type=split)
     add("--modes", type=split, default=list(MODES))
     add("--sizes", type=split, help="SIDE, BATCHxSIDE, 1080p")
@@ -197,14 +202,14 @@ def make_parser(description: str, **defaults: Any) -> argparse.ArgumentParser:
     add("--budget", type=float, help="seconds for a contender's rounds at a case")
     add("--patience", type=float, default=300, help="seconds until an answer is given up")
     add("--output", type=Path)
-    parser.set_defaults(**defaults)
+    parser.set_defaults(module=module, known_peers=peers, **defaults)
     return parser
 
 
 def parse_options(parser: argparse.ArgumentParser, metrics: Collection[str]) -> argparse.Namespace:
     """The command line, its names checked."""
     options = parser.parse_args()
-    known = {"peers": PEERS, "metrics": metrics, "modes": MODES}
+    known = {"peers": options.known_peers, "metrics": metrics, "modes": MODES}
     for option, names in known.items():
         for name in getattr(options, option):
             if name not in names:

@@ -15,6 +15,7 @@ import sys
 from typing import Any
 
 from comparison_tables import print_agreement, print_case, print_summary
+from peers import NOTES
 from records import RESULTS
 from rich.console import Console
 from rounds import FRAMES, MODES, compare, make_parser, parse_options, split
@@ -64,7 +65,7 @@ def main() -> None:
         print_case(console, case)
         results.append(case)
     print_summary(console, results)
-    print_agreement(console, results)
+    print_agreement(console, results, NOTES)
 
 
 if __name__ == "__main__":

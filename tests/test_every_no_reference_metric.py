@@ -216,12 +216,13 @@ def test_two_images_and_unknown_luma_are_clear_errors(name):
 def test_weights_choose_where_to_look(name, rng):
     image = random_image(name, rng)
     image[:, : shape(name)[1] // 2] = 0.5
+    image[-2:, -2:] = 1.0
     metric = functools.partial(jiqa.load(name), **options(name))
     ones = np.ones(image.shape[:2])
     plain = metric(image)
-    assert_allclose(metric(image, weights=ones), plain, rtol=1e-9)
+    assert_allclose(metric(image, weights=0.3 * ones), plain, rtol=1e-9)
     assert_allclose(metric(image, weights=0 * ones), plain, rtol=1e-9)
-    right = ones * (np.arange(image.shape[1]) >= 0.75 * image.shape[1])
-    assert abs(metric(image, weights=right) - plain) > 1e-3
+    left = ones * (np.arange(image.shape[1]) < 0.25 * image.shape[1])
+    assert abs(metric(image, weights=left) - plain) > 1e-3
     with pytest.raises(ValueError, match="weights"):
         metric(image, weights=ones[:-1])

@@ -75,7 +75,7 @@ def test_a_metric_without_reference(rng):
 @pytest.mark.parametrize(
     ("metric", "options", "message"),
     [
-        ("vif", {}, "vif takes no weights"),
+        ("vsnr", {}, "vsnr takes no weights"),
         ("ssim", {"region": "circle"}, "region='circle' is unknown"),
         ("ssim", {"energy": 0.0}, "above 0"),
         ("ssim", {"saliency": "eyes"}, "saliency='eyes' is unknown"),

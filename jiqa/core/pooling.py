@@ -36,6 +36,25 @@ def mean(values: jax.Array, weights: jax.Array | None = None) -> jax.Array:
     return jnp.sum(jnp.sum(weights * values, axis=-3), axis=-2) / jnp.sum(weights, axis=(-3, -2))
 
 
+def total(values: jax.Array, weights: jax.Array | None = None) -> jax.Array:
+    """The sum, in which weights are relative to their mean: equal weights change nothing.
+
+    Args:
+        values: Map `[..., H, W, C]`.
+        weights: As in `mean`.
+
+    Returns:
+        `[..., C]`.
+
+    >>> values = jnp.array([1.0, 2.0, 6.0]).reshape(1, 3, 1)
+    >>> float(total(values)[0]), float(total(values, jnp.array([[1.0, 1.0, 0.0]]))[0])
+    (9.0, 4.5)
+    """
+    if weights is None:
+        return jnp.sum(jnp.sum(values, axis=-3), axis=-2)
+    return mean(values, weights) * (values.shape[-3] * values.shape[-2])
+
+
 def minkowski(values: jax.Array, exponent: float, weights: jax.Array | None = None) -> jax.Array:
     """The generalised mean `mean(|values| ** p) ** (1 / p)`.
 
@@ -53,12 +72,15 @@ def minkowski(values: jax.Array, exponent: float, weights: jax.Array | None = No
     return safe_power(mean(safe_power(jnp.abs(values), exponent), weights), 1 / exponent)
 
 
-def percentile(values: jax.Array, percent: float, *, lowest: bool = True) -> jax.Array:
+def percentile(
+    values: jax.Array, percent: float, weights: jax.Array | None = None, *, lowest: bool = True
+) -> jax.Array:
     """The mean of the worst `percent` of the map (Moorthy and Bovik, 2009, use 6 %).
 
     Args:
         values: Map `[..., H, W, C]`.
         percent: Share of the entries, above 0 and up to 100; at least one entry is used.
+        weights: As in `mean_of_worst`.
         lowest: Whether low values are the worst.
 
     Returns:
@@ -72,11 +94,88 @@ def percentile(values: jax.Array, percent: float, *, lowest: bool = True) -> jax
     """
     if not 0 < percent <= 100:
         raise ValueError(f"percent={percent} must be above 0 and at most 100.")
-    *batch, height, width, channels = values.shape
-    ranked = jnp.sort(values.reshape(*batch, height * width, channels), axis=-2)
-    count = math.ceil(percent / 100 * height * width)
-    worst = ranked[..., :count, :] if lowest else ranked[..., -count:, :]
-    return jnp.mean(worst, axis=-2)
+    count = math.ceil(percent / 100 * values.shape[-3] * values.shape[-2])
+    if lowest:
+        return mean_of_worst(values, count, weights)
+    return -mean_of_worst(-values, count, weights)
+
+
+def mean_of_worst(values: jax.Array, count: int, weights: jax.Array | None = None) -> jax.Array:
+    """The mean of the lowest values.
+
+    Args:
+        values: Map `[..., H, W, C]`.
+        count: How many values, from 1 on.
+        weights: `[..., H, W]`; the lowest values that hold a share `count / (H W)` of the weights
+            are averaged, of the last of them only the part that is needed. None weighs all alike.
+
+    Returns:
+        `[..., C]`.
+
+    >>> values = jnp.array([1.0, 2.0, 6.0, 7.0]).reshape(1, 4, 1)
+    >>> print(mean_of_worst(values, 2)[0], mean_of_worst(values, 2, jnp.array([[0, 3, 3, 0]]))[0])
+    1.5 2.0
+    """
+    if weights is None:
+        return jnp.mean(jnp.sort(_flatten(values), axis=-2)[..., :count, :], axis=-2)
+    ranked, weights = rank(values, weights)
+    cumulative = jnp.cumsum(weights, axis=-2)
+    wanted = cumulative[..., -1:, :] * count / ranked.shape[-2]
+    shares = jnp.clip(wanted - (cumulative - weights), 0, weights)
+    return jnp.sum(shares * ranked, axis=-2) / jnp.sum(shares, axis=-2)
+
+
+def median(values: jax.Array, weights: jax.Array | None = None) -> jax.Array:
+    """The middle value, the mean of two where there are two.
+
+    Args:
+        values: Map `[..., H, W, C]`.
+        weights: `[..., H, W]`, half of which lies on either side; None weighs all alike.
+
+    Returns:
+        `[..., C]`.
+
+    >>> values = jnp.array([1.0, 2.0, 6.0]).reshape(1, 3, 1)
+    >>> print(median(values)[0], median(values, jnp.array([[1, 0, 1]]))[0])
+    2.0 3.5
+    """
+    if weights is None:
+        return jnp.median(values, axis=(-3, -2))
+    ranked, weights = rank(values, weights)
+    cumulative = jnp.cumsum(weights, axis=-2)
+    half = cumulative[..., -1:, :] / 2
+    middle = [
+        jnp.argmax(passed, -2, keepdims=True) for passed in (cumulative >= half, cumulative > half)
+    ]
+    lower, upper = (jnp.take_along_axis(ranked, place, axis=-2)[..., 0, :] for place in middle)
+    return (lower + upper) / 2
+
+
+def rank(values: jax.Array, weights: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """All values of each channel, the lowest first, with their weights.
+
+    Args:
+        values: Map `[..., H, W, C]`.
+        weights: `[..., H, W]`.
+
+    Returns:
+        Two arrays `[..., H * W, C]`; the largest weight is 1.
+
+    >>> ranked, weights = rank(jnp.array([[[3.0], [1.0]]]), jnp.array([[8.0, 4.0]]))
+    >>> ranked[:, 0].tolist(), weights[:, 0].tolist()
+    ([1.0, 3.0], [0.5, 1.0])
+    """
+    weights = _equal_if_zero(weights).astype(values.dtype)
+    weights = weights / jnp.max(weights, axis=(-2, -1), keepdims=True)  # equal ones add up exactly
+    weights = jnp.broadcast_to(weights[..., None], values.shape)
+    pair = _flatten(values), _flatten(weights)
+    ranked, weights = jax.lax.sort(pair, dimension=values.ndim - 3, num_keys=1)
+    return ranked, weights
+
+
+def _flatten(values: jax.Array) -> jax.Array:
+    """Maps `[..., H, W, C]` as `[..., H * W, C]`."""
+    return values.reshape(*values.shape[:-3], -1, values.shape[-1])
 
 
 def standard_deviation(
@@ -165,6 +264,61 @@ def halve_weights(weights: jax.Array | None) -> jax.Array | None:
     (3, 2)
     """
     return None if weights is None else filters.downsample_box(weights[..., None], 2)[..., 0]
+
+
+@overload
+def block_weights(
+    weights: jax.Array, size: int, height: int, width: int, *, first: int = 0
+) -> jax.Array: ...
+@overload
+def block_weights(weights: None, size: int, height: int, width: int, *, first: int = 0) -> None: ...
+def block_weights(
+    weights: jax.Array | None, size: int, height: int, width: int, *, first: int = 0
+) -> jax.Array | None:
+    """The mean weight of square blocks that lie side by side.
+
+    Args:
+        weights: `[..., H, W]` for the full image, or None.
+        size: Side of a block in pixels.
+        height: Rows of blocks.
+        width: Columns of blocks.
+        first: Row and column of the first block's first pixel.
+
+    Returns:
+        `[..., height, width]`; None for None.
+
+    >>> block_weights(jnp.eye(5), 2, 2, 2).tolist()
+    [[0.5, 0.0], [0.0, 0.5]]
+    """
+    if weights is None:
+        return None
+    inside = weights[..., first : first + height * size, first : first + width * size]
+    blocks = inside.reshape(*weights.shape[:-2], height, size, width, size)
+    return blocks.mean((-3, -1))
+
+
+def spread_blocks(
+    values: jax.Array, size: int, height: int, width: int, *, first: int = 0
+) -> jax.Array:
+    """The value of each block at all its pixels, zero where there is no block.
+
+    Args:
+        values: `[..., h, w, C]`, one for each block.
+        size: Side of a block in pixels.
+        height: Rows of the result.
+        width: Columns of the result.
+        first: As in `block_weights`.
+
+    Returns:
+        `[..., height, width, C]`.
+
+    >>> spread_blocks(jnp.ones((1, 1, 1)), 2, 3, 4, first=1)[..., 0].tolist()
+    [[0.0, 0.0, 0.0, 0.0], [0.0, 1.0, 1.0, 0.0], [0.0, 1.0, 1.0, 0.0]]
+    """
+    pixels = jnp.repeat(jnp.repeat(values, size, axis=-3), size, axis=-2)
+    after = [length - first - pixels.shape[axis] for length, axis in ((height, -3), (width, -2))]
+    widths = [(0, 0)] * (values.ndim - 3) + [(first, number) for number in after] + [(0, 0)]
+    return jnp.pad(pixels, widths)
 
 
 @overload

@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jiqa.core import pooling
 from jiqa.core.arrays import safe_power
 from jiqa.core.color import apply_luma
 from jiqa.core.filters import correlate_separable
@@ -60,8 +61,11 @@ def adm(
     gain_limit: float = 100.0,
     view_distance: float = 3.0,
     display_height: int = 1080,
+    weights: jax.Array | None = None,
 ) -> jax.Array:
     """Share of the reference's visible detail that is left in the distorted image.
+
+    There is no map: a share is that of sums of cubes over each band.
 
     Args:
         reference: Images `[..., H, W, C]`, C 1 or 3, in [0, data_range]. The order matters.
@@ -73,6 +77,8 @@ def adm(
             enhancement gain" mode of VMAF.
         view_distance: In heights of the display.
         display_height: Of the display, in pixels.
+        weights: Weights `[..., H, W]` of the cubes of either image, halved with the images, or
+            None.
 
     Returns:
         `[...]` from 0; 1 for equal images, above 1 where detail was enhanced.
@@ -89,7 +95,7 @@ def adm(
     x, y = apply_luma(luma, reference, distorted, data_range=data_range)
     pixels_per_degree = view_distance * display_height * math.pi / 180
     scale = 255 / data_range
-    left, there = visible_detail(x * scale, y * scale, gain_limit, pixels_per_degree)
+    left, there = visible_detail(x * scale, y * scale, gain_limit, pixels_per_degree, weights)
     return (left.sum(0) / there.sum(0)).mean(-1)
 
 
@@ -103,6 +109,7 @@ def adm_scales(
     gain_limit: float = 100.0,
     view_distance: float = 3.0,
     display_height: int = 1080,
+    weights: jax.Array | None = None,
 ) -> jax.Array:
     """The `adm` of each scale by itself (`adm_scale0` to `adm_scale3` of VMAF); arguments as there.
 
@@ -115,7 +122,7 @@ def adm_scales(
     x, y = apply_luma(luma, reference, distorted, data_range=data_range)
     pixels_per_degree = view_distance * display_height * math.pi / 180
     scale = 255 / data_range
-    left, there = visible_detail(x * scale, y * scale, gain_limit, pixels_per_degree)
+    left, there = visible_detail(x * scale, y * scale, gain_limit, pixels_per_degree, weights)
     return jnp.moveaxis((left / there).mean(-1), 0, -1)
 
 
@@ -132,6 +139,7 @@ def visible_detail(
     y: jax.Array,
     gain_limit: float = 100.0,
     pixels_per_degree: float = 18 * math.pi,
+    weights: jax.Array | None = None,
 ) -> tuple[jax.Array, jax.Array]:
     """The visible detail that is left in the distorted image, and that of the reference.
 
@@ -140,6 +148,7 @@ def visible_detail(
         y: The distorted image.
         gain_limit: As in `adm`.
         pixels_per_degree: Pixels in a degree of the visual field.
+        weights: As in `adm`.
 
     Returns:
         Two arrays `[4, ..., C]`, the finest scale first.
@@ -158,11 +167,13 @@ def visible_detail(
     left, there = [], []
     for scale in range(SCALES):
         (x, details_x), (y, details_y) = _transform(x), _transform(y)
+        weights = pooling.halve_weights(weights)
         sensitivity = _sensitivities(scale, pixels_per_degree)
         restored = _restore(details_x, details_y, gain_limit)
         added = Details(*(t - r for t, r in zip(details_y, restored, strict=True)))
-        left.append(_pool(_weigh(restored, sensitivity), _mask(_weigh(added, sensitivity))))
-        there.append(_pool(_weigh(details_x, sensitivity)))
+        threshold = _mask(_weigh(added, sensitivity))
+        left.append(_pool(_weigh(restored, sensitivity), threshold, weights))
+        there.append(_pool(_weigh(details_x, sensitivity), 0.0, weights))
     return jnp.stack(left), jnp.stack(there)
 
 
@@ -226,14 +237,15 @@ def _mask(added: Details) -> jax.Array:
     return MASKING * (neighbours + impairment)
 
 
-def _pool(details: Details, threshold: jax.Array | float = 0.0) -> jax.Array:
+def _pool(details: Details, threshold: jax.Array | float, weights: jax.Array | None) -> jax.Array:
     """Cube roots of sums of cubes above the threshold over the inner image, `[..., C]`."""
     height, width = details.diagonal.shape[-3:-1]
     top, left = (max(int(BORDER * length - 0.5), 0) for length in (height, width))
-    inner = (..., slice(top, height - top), slice(left, width - left), slice(None))
+    rows, columns = slice(top, height - top), slice(left, width - left)
+    inner_weights = None if weights is None else weights[..., rows, columns]
     noise = ((height - 2 * top) * (width - 2 * left) * NOISE) ** (1 / 3)
     total = jnp.zeros((), details.diagonal.dtype)
     for band in details:
-        visible = jnp.maximum(jnp.abs(band) - threshold, 0)[inner]
-        total = total + safe_power(jnp.sum(visible**3, axis=(-3, -2)), 1 / 3) + noise
+        visible = jnp.maximum(jnp.abs(band) - threshold, 0)[..., rows, columns, :]
+        total = total + safe_power(pooling.total(visible**3, inner_weights), 1 / 3) + noise
     return total

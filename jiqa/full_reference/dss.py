@@ -13,11 +13,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jiqa.core import pooling
 from jiqa.core.arrays import safe_sqrt
 from jiqa.core.color import apply_luma
 from jiqa.core.filters import correlate_separable, gaussian_window
 from jiqa.core.pyramids import block_dct
-from jiqa.core.registry import metric
+from jiqa.core.registry import image_function, metric
 
 PAPER = 'Balanov, Schwartz, Moshe and Peleg, "Image quality assessment based on DCT subband '
 PAPER += 'similarity", ICIP 2015'
@@ -43,6 +44,7 @@ def dss(
     sigma: float = 1.55,
     constants: tuple[float, float] = (1000.0, 300.0),
     percent: float = 5.0,
+    weights: jax.Array | None = None,
 ) -> jax.Array:
     """Similarity of the local variances of DCT coefficients, frequency by frequency.
 
@@ -54,6 +56,8 @@ def dss(
         sigma: Deviation of the Gaussian that weighs frequencies, in steps of the DCT.
         constants: Of the lowest frequency and of the others, for images of 0 to 255.
         percent: Share of the blocks, the least similar ones, that is pooled.
+        weights: Pooling weights `[..., H, W]`, averaged in each block, or None: the least similar
+            blocks that hold that share of the weights are pooled.
 
     Returns:
         `[...]` up to 1, which equal images give; hardly ever below 0.
@@ -65,8 +69,52 @@ def dss(
     >>> print(dss(image, image).round(6))
     1.0
     """
+    contrast, structure = _compare(reference, distorted, data_range, luma, sigma, constants)
+    rows, columns = contrast.shape[-4:-2]
+    count = max(1, math.floor(percent / 100 * rows * columns + 0.5))
+    weights = pooling.block_weights(weights, BLOCK, rows, columns)
+    similarity = _mean_of_worst(contrast, count, weights)
+    lowest = _mean_of_worst(structure, count, weights)
+    return _combine(similarity, lowest, sigma).mean(-1)
+
+
+@image_function
+def dss_map(
+    reference: jax.Array,
+    distorted: jax.Array,
+    *,
+    data_range: float = 1.0,
+    luma: str | None = None,
+    sigma: float = 1.55,
+    constants: tuple[float, float] = (1000.0, 300.0),
+) -> jax.Array:
+    """The similarity of each block over all frequencies, averaged over channels; see `dss`.
+
+    Returns:
+        `[..., H / 8, W / 8]`, rounded down; 1 where the blocks are alike.
+
+    >>> dss_map(jnp.zeros((16, 31, 3)), jnp.ones((16, 31, 3))).shape
+    (2, 3)
+    """
+    contrast, structure = _compare(reference, distorted, data_range, luma, sigma, constants)
+    return _combine(contrast, structure, sigma).mean(-1)
+
+
+def _compare(
+    reference: jax.Array,
+    distorted: jax.Array,
+    data_range: float,
+    luma: str | None,
+    sigma: float,
+    constants: tuple[float, float],
+) -> tuple[jax.Array, jax.Array]:
+    """Similarity of contrast of all frequencies, and of structure of the lowest.
+
+    Returns:
+        `[..., H / 8, W / 8, C, K]` and `[..., H / 8, W / 8, C, 1]`.
+    """
     pair = apply_luma(luma, reference, distorted, data_range=data_range)
-    frequencies, weights = _weighted_frequencies(sigma)
+    frequencies, _ = _weighted_frequencies(sigma)
     x, y = (_subbands(image * (255 / data_range), frequencies) for image in pair)
     constant = jnp.asarray(np.where(frequencies == 0, *constants), x.dtype)
     variance_x, variance_y, covariance = _local_moments(x, y)
@@ -74,10 +122,14 @@ def dss(
     # (2 s t + c) / (s^2 + t^2 + c), in a form that is 1 where s and t are equal.
     contrast = 1 - (deviation_x - deviation_y) ** 2 / (variance_x + variance_y + constant)
     structure = (covariance + constant) / (deviation_x * deviation_y + constant)
-    similarity = _mean_of_worst(contrast, percent)
-    lowest = _mean_of_worst(structure[..., :1], percent)
-    similarity = jnp.concatenate([similarity[..., :1] * lowest, similarity[..., 1:]], axis=-1)
-    return jnp.sum(similarity * jnp.asarray(weights, x.dtype), axis=-1).mean(-1)
+    return contrast, structure[..., :1]
+
+
+def _combine(contrast: jax.Array, structure: jax.Array, sigma: float) -> jax.Array:
+    """The weighted sum over frequencies `[..., K]`, the lowest times its structure."""
+    _, weights = _weighted_frequencies(sigma)
+    similarity = jnp.concatenate([contrast[..., :1] * structure, contrast[..., 1:]], axis=-1)
+    return jnp.sum(similarity * jnp.asarray(weights, similarity.dtype), axis=-1)
 
 
 def _weighted_frequencies(sigma: float) -> tuple[np.ndarray, np.ndarray]:
@@ -110,10 +162,8 @@ def _local_moments(x: jax.Array, y: jax.Array) -> tuple[jax.Array, jax.Array, ja
     return variance_x, variance_y, mean(x * y) - mean_x * mean_y
 
 
-def _mean_of_worst(values: jax.Array, percent: float) -> jax.Array:
+def _mean_of_worst(values: jax.Array, count: int, weights: jax.Array | None) -> jax.Array:
     """Mean of the lowest values over the blocks, `[..., C, K]`."""
-    *batch, rows, columns, channels, frequencies = values.shape
-    count = max(1, math.floor(percent / 100 * rows * columns + 0.5))
-    blocks = values.reshape(*batch, rows * columns, channels, frequencies)
-    ranked = jnp.sort(jnp.moveaxis(blocks, -3, -1), axis=-1)
-    return jnp.mean(ranked[..., :count], axis=-1)
+    planes = values.reshape(*values.shape[:-2], -1)
+    worst = pooling.mean_of_worst(planes, count, weights)
+    return worst.reshape(*worst.shape[:-1], *values.shape[-2:])

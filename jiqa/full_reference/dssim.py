@@ -5,10 +5,12 @@ sequences", FUSION 2006, equation 12. The command-line tool of the same name com
 else.
 """
 
+from functools import partial
+
 import jax
 
-from jiqa.core.registry import metric
-from jiqa.full_reference.ssim import ssim
+from jiqa.core.registry import image_function, metric
+from jiqa.full_reference.ssim import ssim, ssim_map
 
 PAPER = "Loza, Mihaylova, Canagarajah and Bull, "
 PAPER += '"Structural similarity-based object tracking in video sequences", FUSION 2006'
@@ -63,5 +65,35 @@ def dssim(
         window_size=window_size,
         sigma=sigma,
         weights=weights,
+    )
+    return (1 - similarity) / 2
+
+
+@partial(image_function, reads_any_dtype=True)
+def dssim_map(
+    reference: jax.Array,
+    distorted: jax.Array,
+    *,
+    data_range: float = 1.0,
+    luma: str | None = None,
+    window_size: int = 11,
+    sigma: float = 1.5,
+) -> jax.Array:
+    """The map whose mean is `dssim`, averaged over channels; arguments as there.
+
+    Returns:
+        `[..., H - window_size + 1, W - window_size + 1]`; 0 where the images are alike.
+
+    >>> import jax.numpy as jnp
+    >>> dssim_map(jnp.zeros((16, 20, 3)), jnp.ones((16, 20, 3))).shape
+    (6, 10)
+    """
+    similarity = ssim_map(
+        reference,
+        distorted,
+        data_range=data_range,
+        luma=luma,
+        window_size=window_size,
+        sigma=sigma,
     )
     return (1 - similarity) / 2

@@ -7,14 +7,16 @@ is the information that the distorted image shares with the reference, in bits p
 """
 
 import math
+from collections.abc import Iterator
 
 import jax
 import jax.numpy as jnp
 
+from jiqa.core import pooling
 from jiqa.core.color import apply_luma
 from jiqa.core.filters import check_least_side
-from jiqa.core.registry import metric
-from jiqa.full_reference.vif import LEAST_SIDE, model_bands
+from jiqa.core.registry import image_function, metric
+from jiqa.full_reference.vif import LEAST_SIDE, Band, model_bands, spread_bits
 
 PAPER = 'Sheikh, Bovik and de Veciana, "An information fidelity criterion for image quality '
 PAPER += 'assessment using natural scene statistics", IEEE TIP 14(12), 2005'
@@ -36,6 +38,7 @@ def ifc(
     *,
     data_range: float = 1.0,
     luma: str | None = None,
+    weights: jax.Array | None = None,
 ) -> jax.Array:
     """Information that the distorted image shares with the reference.
 
@@ -48,6 +51,8 @@ def ifc(
         distorted: The same shape and dtype.
         data_range: Largest possible value of floating images; integers carry theirs (255, 65535).
         luma: A preset of `jiqa.core.color.LUMA_PRESETS`, or None to average over channels.
+        weights: Weights `[..., H, W]` of the information, averaged over what each block of
+            coefficients covers, or None.
 
     Returns:
         `[...]` from 0, in bits per pixel; 0 where the reference is flat. In float32 what nearly
@@ -64,7 +69,41 @@ def ifc(
     check_least_side("ifc", reference.shape, LEAST_SIDE)
     x, y = apply_luma(luma, reference, distorted, data_range=data_range)
     bits = jnp.zeros((), x.dtype)
-    for variance, channel in model_bands(x * (255 / data_range), y * (255 / data_range)):
-        shared = jnp.log2(1 + channel.gain**2 * variance / (channel.noise + LEAST_NOISE))
-        bits = bits + shared.sum((0, -3, -2))
+    for band, shared in _shared_information(x * (255 / data_range), y * (255 / data_range)):
+        size = shared.shape[-3:-1]
+        fitted = pooling.block_weights(weights, band.block_size, *size, first=band.first)
+        bits += pooling.total(shared, fitted)
     return bits.mean(-1) / math.prod(reference.shape[-3:-1])
+
+
+@image_function
+def ifc_map(
+    reference: jax.Array,
+    distorted: jax.Array,
+    *,
+    data_range: float = 1.0,
+    luma: str | None = None,
+) -> jax.Array:
+    """The information that the images share at each pixel, whose mean is `ifc`; arguments as there.
+
+    Each block of coefficients spreads its bits evenly over the pixels that it covers.
+
+    Returns:
+        `[..., H, W]` in bits; 0 in the outermost 9 pixels, where no window fits.
+
+    >>> ifc_map(jnp.zeros((80, 72, 3)), jnp.ones((80, 72, 3))).shape
+    (80, 72)
+    """
+    check_least_side("ifc", reference.shape, LEAST_SIDE)
+    x, y = apply_luma(luma, reference, distorted, data_range=data_range)
+    bits = jnp.zeros((), x.dtype)
+    for band, shared in _shared_information(x * (255 / data_range), y * (255 / data_range)):
+        bits += spread_bits(shared, band.block_size, x.shape, band.first)
+    return bits.mean(-1)
+
+
+def _shared_information(x: jax.Array, y: jax.Array) -> Iterator[tuple[Band, jax.Array]]:
+    """The bits that the images share in each block of each band, `[..., H', W', C]`."""
+    for band in model_bands(x, y):
+        gain, noise = band.channel
+        yield band, jnp.log2(1 + gain**2 * band.variance / (noise + LEAST_NOISE)).sum(0)

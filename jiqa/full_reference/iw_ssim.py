@@ -54,7 +54,8 @@ def iw_ssim(
     """Structural similarity over several scales, pooled by local information content.
 
     As the authors do, `scale_weights` are divided by their sum (in MS-SSIM they are not). A
-    negative mean counts as 0, with zero gradient.
+    negative mean counts as 0, with zero gradient. There is no map: scales are multiplied after
+    pooling.
 
     Args:
         reference: Images `[..., H, W, C]`, C 1 or 3, in [0, data_range].

@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jiqa.core import pooling
 from jiqa.core.arrays import safe_divide, safe_log, safe_power, safe_sqrt
 from jiqa.core.color import apply_luma
 from jiqa.core.filters import correlate_separable, uniform_window
@@ -68,6 +69,7 @@ def mad(
     *,
     data_range: float = 1.0,
     luma: str | None = "matlab",
+    weights: jax.Array | None = None,
 ) -> jax.Array:
     """Most apparent distortion: visible errors in good images, lost appearance in bad ones.
 
@@ -76,6 +78,7 @@ def mad(
         distorted: The same shape and dtype.
         data_range: Largest possible value of floating images; integers carry theirs (255, 65535).
         luma: A preset of `jiqa.core.color.LUMA_PRESETS`, or None to average over channels.
+        weights: Weights `[..., H, W]` in both root mean squares, or None.
 
     Returns:
         `[...]` from 0, which equal images give; lower is better.
@@ -90,7 +93,30 @@ def mad(
     True
     """
     x, y = _prepare(reference, distorted, data_range, luma)
-    return _blend(_detection(x, y), _appearance(x, y)).mean(-1)
+    return _blend(*_strategies(x, y, weights)).mean(-1)
+
+
+@image_function
+def mad_map(
+    reference: jax.Array,
+    distorted: jax.Array,
+    *,
+    data_range: float = 1.0,
+    luma: str | None = "matlab",
+) -> jax.Array:
+    """Where distortion is apparent: both maps, blended as the whole images are; arguments as `mad`.
+
+    Returns:
+        `[..., H - 33, W - 33]`, averaged over channels: without 16 pixels at the top and on the
+        left and 17 at the other borders. 0 where no distortion is visible.
+
+    >>> mad_map(jnp.zeros((40, 50, 3)), jnp.ones((40, 50, 3))).shape
+    (7, 17)
+    """
+    x, y = _prepare(reference, distorted, data_range, luma)
+    detection, appearance = _detection_map(x, y), _appearance_map(x, y)
+    share = _share_of_detection(_root_mean_square(detection, None))
+    return _blend(detection, appearance, share[..., None, None, :]).mean(-1)
 
 
 @image_function
@@ -100,6 +126,7 @@ def mad_strategies(
     *,
     data_range: float = 1.0,
     luma: str | None = "matlab",
+    weights: jax.Array | None = None,
 ) -> Strategies:
     """The detection and the appearance of distortions (the authors' HI and LO); arguments as `mad`.
 
@@ -110,7 +137,7 @@ def mad_strategies(
     (2,)
     """
     x, y = _prepare(reference, distorted, data_range, luma)
-    return Strategies(_detection(x, y).mean(-1), _appearance(x, y).mean(-1))
+    return Strategies(*(measure.mean(-1) for measure in _strategies(x, y, weights)))
 
 
 def _prepare(
@@ -126,15 +153,29 @@ def _prepare(
     return x * (255 / data_range), y * (255 / data_range)
 
 
-def _blend(detection: jax.Array, appearance: jax.Array) -> jax.Array:
+def _strategies(x: jax.Array, y: jax.Array, weights: jax.Array | None) -> Strategies:
+    """Both measures `[..., C]`: the root mean squares of their maps."""
+    if weights is not None:
+        weights = _inner(weights[..., None])[..., 0]
+    maps = _detection_map(x, y), _appearance_map(x, y)
+    return Strategies(*(_root_mean_square(each, weights) for each in maps))
+
+
+def _blend(
+    detection: jax.Array, appearance: jax.Array, share: jax.Array | None = None
+) -> jax.Array:
     """The geometric mean whose weight moves from detection to appearance as errors grow."""
-    share = 1 / (1 + BETA_1 * safe_power(detection, BETA_2))
+    share = _share_of_detection(detection) if share is None else share
     logarithm = share * safe_log(detection) + (1 - share) * safe_log(appearance)
     return jnp.where((detection > 0) & (appearance > 0), jnp.exp(logarithm), 0)
 
 
-def _detection(x: jax.Array, y: jax.Array) -> jax.Array:
-    """Root mean square of local errors, weighed by their visibility, `[..., C]`."""
+def _share_of_detection(detection: jax.Array) -> jax.Array:
+    return 1 / (1 + BETA_1 * safe_power(detection, BETA_2))
+
+
+def _detection_map(x: jax.Array, y: jax.Array) -> jax.Array:
+    """Local errors, weighed by their visibility, `[..., H - 33, W - 33, C]`."""
     x_seen, y_seen = (
         filter_by_contrast_sensitivity(
             LIGHTNESS_SCALE * safe_power(image, LIGHTNESS_EXPONENT), PIXELS_PER_DEGREE
@@ -143,7 +184,7 @@ def _detection(x: jax.Array, y: jax.Array) -> jax.Array:
     )
     visibility = _spread(_visibility(x_seen, y_seen - x_seen), x.shape)
     error = correlate_separable((x - y) ** 2, uniform_window(BLOCK), border="symmetric")
-    return DETECTION_SCALE * _root_mean_square(visibility * _inner(error))
+    return DETECTION_SCALE * visibility * _inner(error)
 
 
 def _visibility(reference: jax.Array, error: jax.Array) -> jax.Array:
@@ -174,8 +215,8 @@ def _lower_neighbour(values: jax.Array, axis: int, length: int) -> jax.Array:
     return jnp.minimum(values, jnp.pad(following, widths, constant_values=math.inf))
 
 
-def _appearance(x: jax.Array, y: jax.Array) -> jax.Array:
-    """Root mean square of the change of log-Gabor statistics, `[..., C]`."""
+def _appearance_map(x: jax.Array, y: jax.Array) -> jax.Array:
+    """The change of log-Gabor statistics, `[..., H - 33, W - 33, C]`."""
     spectra = [jnp.fft.fft2(image, axes=(-3, -2)) for image in (x, y)]
     radial, angular = _log_gabor_factors(*x.shape[-3:-1])
     angular = np.expand_dims(angular, (*range(1, x.ndim - 2), -1))
@@ -187,7 +228,7 @@ def _appearance(x: jax.Array, y: jax.Array) -> jax.Array:
             jnp.abs(first - second).sum(0) for first, second in zip(before, after, strict=True)
         )
         change = change + float(weight) * (deviation + 2 * skewness + kurtosis)
-    return _root_mean_square(_spread(change, x.shape))
+    return _spread(change, x.shape)
 
 
 def _magnitude(spectrum: jax.Array) -> jax.Array:
@@ -287,5 +328,5 @@ def _inner(values: jax.Array, shape: tuple[int, ...] | None = None) -> jax.Array
     return values[..., BLOCK : height - BLOCK - 1, BLOCK : width - BLOCK - 1, :]
 
 
-def _root_mean_square(values: jax.Array) -> jax.Array:
-    return safe_sqrt(jnp.mean(values**2, axis=(-3, -2)))
+def _root_mean_square(values: jax.Array, weights: jax.Array | None) -> jax.Array:
+    return safe_sqrt(pooling.mean(values**2, weights))

@@ -46,7 +46,8 @@ def ms_gmsd(
 ) -> jax.Array:
     """Standard deviation of the similarity of gradient magnitudes over several scales.
 
-    The root of the weighted sum of the squared deviations.
+    The root of the weighted sum of the squared deviations. There is no map: a deviation is that of
+    a whole scale; `gmsd_map` shows one.
 
     Args:
         reference: Images `[..., H, W, C]`, C 1 or 3, in [0, data_range].
@@ -95,6 +96,7 @@ def ms_gmsdc(
 
     `g L + (1 - g) C` with L the MS-GMSD of luma, C the scaled root mean squared error of I and Q,
     and `g = 2 / (1 + chroma_share exp(-decay L)) - 1`: the worse the luma, the less colour counts.
+    There is no map, as in `ms_gmsd`.
 
     Args:
         reference: Images `[..., H, W, C]`, C 1 or 3, in [0, data_range].

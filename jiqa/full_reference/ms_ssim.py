@@ -55,7 +55,7 @@ def ms_ssim(
     The mean contrast-structure of every scale and the mean SSIM of the coarsest, each to the power
     of its scale's weight, multiplied. A negative mean, as anti-correlated images give, has no real
     power: it counts as 0, with zero gradient, and so makes the score 0 (the authors' code returns a
-    complex number).
+    complex number). There is no map: scales are multiplied after pooling; `ssim_map` shows one.
 
     Args:
         reference: Images `[..., H, W, C]`, C 1 or 3, in [0, data_range].

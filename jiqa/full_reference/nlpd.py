@@ -59,7 +59,8 @@ def nlpd(
 ) -> jax.Array:
     """Distance of locally normalised contrasts, over the levels of a Laplacian pyramid.
 
-    The mean over levels of the root mean squared difference.
+    The mean over levels of the root mean squared difference. There is no map: each level has its
+    root.
 
     Args:
         reference: Images `[..., H, W, C]`, C 1 or 3, in [0, data_range].

@@ -4,6 +4,8 @@ With `f` the reference, `g` the distorted image and `e = f - g`, sums run over a
 colour, over all channels together; `luma=` converts first. Definitions follow Eskicioglu and
 Fisher, "Image quality measures and their performance", IEEE Transactions on Communications 43(12),
 1995. Values are in the units of the images: squares of 0 to 255 for uint8, of 0 to 1 for floats.
+MSE and MAE are means of maps; the others are roots, ratios of sums or extremes, whose errors are to
+be seen in the same maps.
 """
 
 from collections.abc import Callable
@@ -212,6 +214,7 @@ def snr(
     data_range: float = 1.0,
     luma: str | None = None,
     cap: float | None = None,
+    weights: jax.Array | None = None,
 ) -> jax.Array:
     """Signal-to-noise ratio.
 
@@ -223,6 +226,7 @@ def snr(
         data_range: As in `mse`.
         luma: As in `mse`.
         cap: As in `psnr`.
+        weights: Weights `[..., H, W]` in both sums, or None.
 
     Returns:
         `[...]` in decibel; infinite for equal images unless capped, minus infinity for a black
@@ -232,8 +236,8 @@ def snr(
     20.0
     """
     reference, distorted = apply_luma(luma, reference, distorted, data_range=data_range)
-    signal = jnp.sum(reference**2, axis=IMAGE_AXES)
-    noise = jnp.sum((reference - distorted) ** 2, axis=IMAGE_AXES)
+    signal = pooling.mean(reference**2, weights).sum(-1)
+    noise = pooling.mean((reference - distorted) ** 2, weights).sum(-1)
     decibel = decibel_ratio(signal, noise)
     return decibel if cap is None else jnp.clip(decibel, -cap, cap)
 
@@ -246,6 +250,7 @@ def lmse(
     data_range: float = 1.0,
     luma: str | None = None,
     border: str = "interior",
+    weights: jax.Array | None = None,
 ) -> jax.Array:
     """Laplacian mean squared error.
 
@@ -260,6 +265,7 @@ def lmse(
         border: "interior" sums where all neighbours exist, as the paper does; "del2" takes the
             whole image and continues the second derivative linearly to the edge, as MATLAB's
             `4 * del2` does in common ports (at least 4 x 4 pixels).
+        weights: As in `snr`.
 
     Returns:
         `[...]` from 0; infinite where only the reference is flat, 0 where both are.
@@ -274,9 +280,10 @@ def lmse(
     reference, distorted = apply_luma(luma, reference, distorted, data_range=data_range)
     laplacian_reference = _laplacian(reference, border)
     laplacian_error = _laplacian(reference - distorted, border)
+    weights = pooling.fit_weights(weights, 1, *laplacian_error.shape[-3:-1])
     return _ratio(
-        jnp.sum(laplacian_error**2, axis=IMAGE_AXES),
-        jnp.sum(laplacian_reference**2, axis=IMAGE_AXES),
+        pooling.mean(laplacian_error**2, weights).sum(-1),
+        pooling.mean(laplacian_reference**2, weights).sum(-1),
     )
 
 
@@ -287,6 +294,7 @@ def nae(
     *,
     data_range: float = 1.0,
     luma: str | None = None,
+    weights: jax.Array | None = None,
 ) -> jax.Array:
     """Normalised absolute error.
 
@@ -297,6 +305,7 @@ def nae(
         distorted: As in `mse`.
         data_range: As in `mse`.
         luma: As in `mse`.
+        weights: As in `snr`.
 
     Returns:
         `[...]` from 0; infinite where only the reference is black, 0 where both are.
@@ -305,8 +314,8 @@ def nae(
     0.5
     """
     reference, distorted = apply_luma(luma, reference, distorted, data_range=data_range)
-    error = jnp.sum(jnp.abs(reference - distorted), axis=IMAGE_AXES)
-    return _ratio(error, jnp.sum(jnp.abs(reference), axis=IMAGE_AXES))
+    error = pooling.mean(jnp.abs(reference - distorted), weights).sum(-1)
+    return _ratio(error, pooling.mean(jnp.abs(reference), weights).sum(-1))
 
 
 @pixel_metric(higher_is_better=False, score_range=(0, INFINITY), identical=0)
@@ -316,6 +325,7 @@ def maximum_difference(
     *,
     data_range: float = 1.0,
     luma: str | None = None,
+    weights: jax.Array | None = None,
 ) -> jax.Array:
     """Maximum absolute difference.
 
@@ -324,6 +334,7 @@ def maximum_difference(
         distorted: As in `mse`.
         data_range: As in `mse`.
         luma: As in `mse`.
+        weights: `[..., H, W]`, zero where pixels do not count, or None.
 
     Returns:
         `[...]`, in units of the images, from 0.
@@ -332,6 +343,9 @@ def maximum_difference(
     1.0
     """
     error = _map(jnp.abs, reference, distorted, luma, data_range)
+    if weights is not None:
+        counted = (weights > 0) | (weights.max((-2, -1), keepdims=True) == 0)
+        error = jnp.where(counted[..., None], error, 0)
     return jnp.max(error, axis=IMAGE_AXES)
 
 
@@ -342,6 +356,7 @@ def structural_content(
     *,
     data_range: float = 1.0,
     luma: str | None = None,
+    weights: jax.Array | None = None,
 ) -> jax.Array:
     """Structural content, the ratio of energies.
 
@@ -353,6 +368,7 @@ def structural_content(
         distorted: As in `mse`.
         data_range: As in `mse`.
         luma: As in `mse`.
+        weights: As in `snr`.
 
     Returns:
         `[...]` from 0; 1 where both are black, infinite where only the distorted image is.
@@ -361,8 +377,8 @@ def structural_content(
     4.0
     """
     reference, distorted = apply_luma(luma, reference, distorted, data_range=data_range)
-    energy = jnp.sum(distorted**2, axis=IMAGE_AXES)
-    return _ratio(jnp.sum(reference**2, axis=IMAGE_AXES), energy, both_zero=1.0)
+    energy = pooling.mean(distorted**2, weights).sum(-1)
+    return _ratio(pooling.mean(reference**2, weights).sum(-1), energy, both_zero=1.0)
 
 
 @pixel_metric(higher_is_better=None, score_range=(0, INFINITY), identical=1)
@@ -372,6 +388,7 @@ def normalized_cross_correlation(
     *,
     data_range: float = 1.0,
     luma: str | None = None,
+    weights: jax.Array | None = None,
 ) -> jax.Array:
     """Normalised cross-correlation (NK).
 
@@ -382,6 +399,7 @@ def normalized_cross_correlation(
         distorted: As in `mse`.
         data_range: As in `mse`.
         luma: As in `mse`.
+        weights: As in `snr`.
 
     Returns:
         `[...]` from 0, 1 for equal images and also where the reference is black (0 / 0).
@@ -390,8 +408,8 @@ def normalized_cross_correlation(
     0.5
     """
     reference, distorted = apply_luma(luma, reference, distorted, data_range=data_range)
-    product = jnp.sum(reference * distorted, axis=IMAGE_AXES)
-    return _ratio(product, jnp.sum(reference**2, axis=IMAGE_AXES), both_zero=1.0)
+    product = pooling.mean(reference * distorted, weights).sum(-1)
+    return _ratio(product, pooling.mean(reference**2, weights).sum(-1), both_zero=1.0)
 
 
 @pixel_metric(higher_is_better=None, score_range=(-INFINITY, INFINITY), identical=0)
@@ -401,6 +419,7 @@ def average_difference(
     *,
     data_range: float = 1.0,
     luma: str | None = None,
+    weights: jax.Array | None = None,
 ) -> jax.Array:
     """Average difference, with its sign.
 
@@ -411,6 +430,7 @@ def average_difference(
         distorted: As in `mse`.
         data_range: As in `mse`.
         luma: As in `mse`.
+        weights: As in `mse`.
 
     Returns:
         `[...]`, in units of the images.
@@ -419,7 +439,7 @@ def average_difference(
     0.25
     """
     reference, distorted = apply_luma(luma, reference, distorted, data_range=data_range)
-    return pooling.mean(reference - distorted).mean(-1)
+    return pooling.mean(reference - distorted, weights).mean(-1)
 
 
 def _map(

@@ -20,7 +20,7 @@ from jiqa.core.arrays import safe_divide, safe_sqrt
 from jiqa.core.color import apply_luma
 from jiqa.core.filters import check_window_fits
 from jiqa.core.pyramids import block_dct
-from jiqa.core.registry import metric
+from jiqa.core.registry import image_function, metric
 from jiqa.full_reference.pixel import INFINITY, decibel_ratio
 
 BLOCK = 8
@@ -94,9 +94,30 @@ def psnr_hvs(
     >>> bool(psnr_hvs(gray, gray + 0.1 * board) > psnr_hvs(gray, gray + 0.05))
     True
     """
-    reference, distorted = apply_luma(luma, reference, distorted, data_range=data_range)
-    error = block_dct(_tile(reference - distorted, step))
+    error = _squared_error(reference, distorted, data_range, luma, step)
     return _ratio_in_decibel(error, data_range, step, cap, weights)
+
+
+@image_function
+def psnr_hvs_error_map(
+    reference: jax.Array,
+    distorted: jax.Array,
+    *,
+    data_range: float = 1.0,
+    luma: str | None = None,
+    step: int = BLOCK,
+) -> jax.Array:
+    """The weighted squared error of each block, whose mean `psnr_hvs` takes; arguments as there.
+
+    Returns:
+        `[..., n, m]` for n x m blocks, averaged over channels, in squared units of the images; 0
+        where the blocks are equal.
+
+    >>> import jax.numpy as jnp
+    >>> psnr_hvs_error_map(jnp.zeros((16, 31, 3)), jnp.ones((16, 31, 3))).shape
+    (2, 3)
+    """
+    return _squared_error(reference, distorted, data_range, luma, step).mean(-1)
 
 
 @hvs_metric(
@@ -137,14 +158,55 @@ def psnr_hvs_m(
     >>> bool(psnr_hvs_m(x, y) > psnr_hvs(x, y))
     True
     """
+    error = _visible_squared_error(reference, distorted, data_range, luma, step)
+    return _ratio_in_decibel(error, data_range, step, cap, weights)
+
+
+@image_function
+def psnr_hvs_m_error_map(
+    reference: jax.Array,
+    distorted: jax.Array,
+    *,
+    data_range: float = 1.0,
+    luma: str | None = None,
+    step: int = BLOCK,
+) -> jax.Array:
+    """The weighted squared error of each block that is not masked; see `psnr_hvs_m`.
+
+    Returns:
+        As `psnr_hvs_error_map`.
+
+    >>> import jax.numpy as jnp
+    >>> psnr_hvs_m_error_map(jnp.zeros((16, 31, 3)), jnp.ones((16, 31, 3))).shape
+    (2, 3)
+    """
+    return _visible_squared_error(reference, distorted, data_range, luma, step).mean(-1)
+
+
+def _squared_error(
+    reference: jax.Array, distorted: jax.Array, data_range: float, luma: str | None, step: int
+) -> jax.Array:
+    """The weighted error of each block, `[..., n, m, C]`."""
+    reference, distorted = apply_luma(luma, reference, distorted, data_range=data_range)
+    return _weigh(block_dct(_tile(reference - distorted, step)))
+
+
+def _visible_squared_error(
+    reference: jax.Array, distorted: jax.Array, data_range: float, luma: str | None, step: int
+) -> jax.Array:
+    """The weighted error of each block that is not masked, `[..., n, m, C]`."""
     pair = apply_luma(luma, reference, distorted, data_range=data_range)
     tiles = [_tile(image, step) for image in pair]
     coefficients = [block_dct(tile) for tile in tiles]
     masking = jnp.maximum(*map(_masking, tiles, coefficients))
     error = jnp.abs(coefficients[0] - coefficients[1])
     threshold = masking[..., None, None] / jnp.asarray(MASKING, error.dtype)
-    visible = jnp.maximum(error - threshold.at[..., 0, 0].set(0), 0)
-    return _ratio_in_decibel(visible, data_range, step, cap, weights)
+    return _weigh(jnp.maximum(error - threshold.at[..., 0, 0].set(0), 0))
+
+
+def _weigh(error: jax.Array) -> jax.Array:
+    """The mean square of the errors of a block's coefficients `[..., 8, 8]`, by sensitivity."""
+    return ((error * jnp.asarray(SENSITIVITY, error.dtype)) ** 2).mean((-2, -1))
 
 
 def _tile(images: jax.Array, step: int) -> jax.Array:
@@ -190,13 +252,10 @@ def _ratio_in_decibel(
     cap: float | None,
     weights: jax.Array | None,
 ) -> jax.Array:
-    """The ratio of errors `[..., n, m, C, 8, 8]` of coefficients, weighted by sensitivity."""
-    squared = (error * jnp.asarray(SENSITIVITY, error.dtype)) ** 2
+    """The ratio of the peak to the squared errors of blocks, `[..., n, m, C]`."""
     if weights is not None:
-        weights = _tile(weights[..., None], step)[..., 0]
-        *batch, height, width = weights.shape
-        blocks = weights.reshape(*batch, height // BLOCK, BLOCK, width // BLOCK, BLOCK)
-        weights = blocks.mean((-3, -1))
-    mean_error = pooling.mean(squared.mean((-2, -1)), weights).mean(-1)
+        tiles = _tile(weights[..., None], step)[..., 0]
+        weights = pooling.block_weights(tiles, BLOCK, *error.shape[-3:-1])
+    mean_error = pooling.mean(error, weights).mean(-1)
     decibel = decibel_ratio(jnp.full_like(mean_error, data_range**2), mean_error)
     return decibel if cap is None else jnp.minimum(decibel, cap)

@@ -107,7 +107,8 @@ def ergas(
 ) -> jax.Array:
     """Relative dimensionless global error of synthesis.
 
-    `100 ratio sqrt(mean over bands of (RMSE / mean of the reference)^2)`.
+    `100 ratio sqrt(mean over bands of (RMSE / mean of the reference)^2)`. There is no map: errors
+    are relative to a band's mean.
 
     Args:
         reference: As in `scc`; the error is relative to it, so the order matters.

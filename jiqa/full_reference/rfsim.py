@@ -46,6 +46,8 @@ def rfsim(
 ) -> jax.Array:
     """Product of the similarities of five Riesz transforms near edges.
 
+    There is no map: transforms are multiplied after pooling.
+
     Args:
         reference: Images `[..., H, W, C]`, C 1 or 3, in [0, data_range].
         distorted: The same shape and dtype.

@@ -95,9 +95,15 @@ FACTOR, POWER = 0.9562382616834844, 0.6276336467831387
     color="XYB; grey images are neutral",
 )
 def ssimulacra2(
-    reference: jax.Array, distorted: jax.Array, *, data_range: float = 1.0
+    reference: jax.Array,
+    distorted: jax.Array,
+    *,
+    data_range: float = 1.0,
+    weights: jax.Array | None = None,
 ) -> jax.Array:
     """Structure, artifacts and lost detail at six scales, fitted to opinion on compressed images.
+
+    There is no map: the polynomial is of pooled errors of six scales.
 
     The order of the images matters: artifacts are edges that only the distorted image has. On
     images of fewer than 113 pixels a side there are fewer scales; the weights are then used in
@@ -107,6 +113,7 @@ def ssimulacra2(
         reference: Images `[..., H, W, C]`, C 1 or 3, sRGB in [0, data_range].
         distorted: The same shape and dtype.
         data_range: Largest possible value of floating images; integers carry theirs (255, 65535).
+        weights: Pooling weights `[..., H, W]`, or None; halved with the images.
 
     Returns:
         `[...]`, 100 for equal images; by the author 90 is visually lossless, 70 high, 50 medium
@@ -124,14 +131,15 @@ def ssimulacra2(
         srgb_to_linear(gray_to_rgb(image), data_range=data_range)
         for image in (reference, distorted)
     )
-    scales = [_compare(_to_positive_xyb(x), _to_positive_xyb(y))]
+    scales = [_compare(_to_positive_xyb(x), _to_positive_xyb(y), weights)]
     while len(scales) < SCALES and min(x.shape[-3:-1]) >= LEAST_SIDE:
         x, y = downsample_box(x, 2), downsample_box(y, 2)
-        scales.append(_compare(_to_positive_xyb(x), _to_positive_xyb(y)))
+        weights = pooling.halve_weights(weights)
+        scales.append(_compare(_to_positive_xyb(x), _to_positive_xyb(y), weights))
     errors = jnp.stack(scales, -3)
     errors = errors.reshape(*errors.shape[:-4], -1)
-    weights = jnp.asarray(WEIGHTS.ravel()[: errors.shape[-1]], errors.dtype)
-    error = FACTOR * jnp.sum(errors * weights, -1)
+    fitted = jnp.asarray(WEIGHTS.ravel()[: errors.shape[-1]], errors.dtype)
+    error = FACTOR * jnp.sum(errors * fitted, -1)
     return 100 - 10 * safe_power(jnp.polyval(jnp.array(POLYNOMIAL, error.dtype), error), POWER)
 
 
@@ -142,7 +150,7 @@ def _to_positive_xyb(linear: jax.Array) -> jax.Array:
     return jnp.concatenate([part + offset for part, offset in zip(moved, OFFSETS, strict=True)], -1)
 
 
-def _compare(x: jax.Array, y: jax.Array) -> jax.Array:
+def _compare(x: jax.Array, y: jax.Array, weights: jax.Array | None) -> jax.Array:
     """The errors of a scale, `[..., channel, norm, map]`."""
     channels = x.shape[-1]
     moments = jnp.concatenate([x, y, (x - y) ** 2, x * y], -1)
@@ -158,7 +166,10 @@ def _compare(x: jax.Array, y: jax.Array) -> jax.Array:
     structure = jnp.maximum(apart + (1 - apart) * share, 0)
     edges = (1 + jnp.abs(y - mean_y)) / (1 + jnp.abs(x - mean_x)) - 1
     maps = structure, jnp.maximum(edges, 0), jnp.maximum(-edges, 0)
-    norms = [[pooling.mean(each), safe_power(pooling.mean(each**4), 0.25)] for each in maps]
+    norms = [
+        [pooling.mean(each, weights), safe_power(pooling.mean(each**4, weights), 0.25)]
+        for each in maps
+    ]
     return jnp.stack([jnp.stack(pair, -1) for pair in norms], -1)
 
 

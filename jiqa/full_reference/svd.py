@@ -41,6 +41,7 @@ def m_svd(
     data_range: float = 1.0,
     luma: str | None = None,
     block_size: int = 8,
+    weights: jax.Array | None = None,
 ) -> jax.Array:
     """Mean deviation of the distances of singular values of blocks from their median.
 
@@ -52,6 +53,8 @@ def m_svd(
         data_range: Largest possible value of floating images; integers carry theirs (255, 65535).
         luma: A preset of `jiqa.core.color.LUMA_PRESETS`, or None to average over channels.
         block_size: Side of the blocks in pixels.
+        weights: Weights `[..., H, W]` in the mean and in the median, averaged in each block, or
+            None.
 
     Returns:
         `[...]`, in units of the images, from 0; lower is better.
@@ -65,8 +68,9 @@ def m_svd(
     0.25
     """
     distances = _distances(reference, distorted, data_range, luma, block_size)
-    median = jnp.median(distances, axis=(-3, -2), keepdims=True)
-    return pooling.mean(jnp.abs(distances - median)).mean(-1)
+    weights = pooling.block_weights(weights, block_size, *distances.shape[-3:-1])
+    median = pooling.median(distances, weights)[..., None, None, :]
+    return pooling.mean(jnp.abs(distances - median), weights).mean(-1)
 
 
 @image_function
@@ -135,8 +139,7 @@ def svd_projection(
     0.25
     """
     distortion = _distortion(reference, distorted, data_range, luma, block_size)
-    if weights is not None:
-        weights = _blocks(weights[..., None], block_size).mean((-3, -2, -1))
+    weights = pooling.block_weights(weights, block_size, *distortion.shape[-3:-1])
     return pooling.mean(distortion, weights).mean(-1)
 
 

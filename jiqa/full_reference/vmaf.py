@@ -75,8 +75,11 @@ def vmaf(
     luma: str | None = "bt709_limited",
     model: str = "vmaf_v0.6.1",
     phone: bool = False,
+    weights: jax.Array | None = None,
 ) -> jax.Array:
     """VMAF of still images: what libvmaf gives for videos of one frame.
+
+    There is no map: the regression is of features of the whole image.
 
     Args:
         reference: Images `[..., H, W, C]`, C 1 or 3, in [0, data_range]. The order matters.
@@ -88,6 +91,7 @@ def vmaf(
             (enhanced contrast counts no more than the reference's) or "vmaf_4k_v0.6.1".
         phone: Whether to transform the score to that of viewing on a telephone, for models that
             say how.
+        weights: Weights `[..., H, W]` of detail and information in the features, or None.
 
     Returns:
         `[...]` from 0 to 100, higher is better. Equal images have 97.428 by the default model,
@@ -106,7 +110,7 @@ def vmaf(
     if phone and fusion.transform is None:
         raise ValueError(f"vmaf: {model} has no transform for phones; leave phone out.")
     x, y = apply_luma(luma, reference, distorted, data_range=data_range)
-    score = _predict(_features(x, y, data_range, fusion), fusion)
+    score = _predict(_features(x, y, data_range, fusion, weights), fusion)
     if phone:
         score = jnp.maximum(jnp.polyval(np.array(fusion.transform, score.dtype), score), score)
     return jnp.clip(score, 0, 100).mean(-1)
@@ -120,6 +124,7 @@ def vmaf_features(
     data_range: float = 1.0,
     luma: str | None = "bt709_limited",
     model: str = "vmaf_v0.6.1",
+    weights: jax.Array | None = None,
 ) -> VmafFeatures:
     """What `vmaf` fuses; arguments as there.
 
@@ -133,19 +138,24 @@ def vmaf_features(
     (2,)
     """
     x, y = apply_luma(luma, reference, distorted, data_range=data_range)
-    features = _features(x, y, data_range, _load_model(model))
+    features = _features(x, y, data_range, _load_model(model), weights)
     return VmafFeatures(*(feature.mean(-1) for feature in features))
 
 
-def _features(x: jax.Array, y: jax.Array, data_range: float, model: VmafModel) -> VmafFeatures:
+def _features(
+    x: jax.Array, y: jax.Array, data_range: float, model: VmafModel, weights: jax.Array | None
+) -> VmafFeatures:
     """Features of each channel, `[..., C]`, of images less the middle of their range."""
     x, y = (image * (255 / data_range) - 128 for image in (x, y))
-    left, there = visible_detail(x, y, model.adm_gain_limit)
+    left, there = visible_detail(x, y, model.adm_gain_limit, weights=weights)
     detail = left.sum(0) / there.sum(0)
-    return VmafFeatures(detail, jnp.zeros_like(detail), *_fidelities(x, y, model.vif_gain_limit))
+    fidelities = _fidelities(x, y, model.vif_gain_limit, weights)
+    return VmafFeatures(detail, jnp.zeros_like(detail), *fidelities)
 
 
-def _fidelities(x: jax.Array, y: jax.Array, gain_limit: float) -> list[jax.Array]:
+def _fidelities(
+    x: jax.Array, y: jax.Array, gain_limit: float, weights: jax.Array | None
+) -> list[jax.Array]:
     """Visual information fidelity `[..., C]` of each scale, the finest first.
 
     Other than in `jiqa.full_reference.vif.vif_p`, borders are mirrored, the gain is limited, and a
@@ -158,6 +168,7 @@ def _fidelities(x: jax.Array, y: jax.Array, gain_limit: float) -> list[jax.Array
         window = gaussian_window(size, size / 5)
         if scale > 0:
             x, y = (_halve(image, window) for image in (x, y))
+            weights = pooling.halve_weights(weights)
         average = functools.partial(correlate_separable, rows=window, border="reflect")
         variance_x, (gain, noise) = estimate_channel(x, y, average, PIXEL_FLAT)
         variance_y = gain**2 * variance_x + noise
@@ -166,7 +177,8 @@ def _fidelities(x: jax.Array, y: jax.Array, gain_limit: float) -> list[jax.Array
         seen = jnp.log2(1 + power / (noise + PIXEL_NOISE_VARIANCE))
         seen = jnp.where(flat, 1 - variance_y / LARGEST_VARIANCE, seen)
         total = jnp.where(flat, 1, jnp.log2(1 + variance_x / PIXEL_NOISE_VARIANCE))
-        fidelities.append(pooling.mean(seen) / pooling.mean(total))
+        weights = pooling.fit_weights(weights, 1, *seen.shape[-3:-1])
+        fidelities.append(pooling.mean(seen, weights) / pooling.mean(total, weights))
     return fidelities
 
 

@@ -60,7 +60,8 @@ def vsnr(
     """Contrast of the reference over the visual distortion, in decibel.
 
     The distortion mixes the contrast of the error with its distance from the distribution over
-    scales that would disturb the image least. The order matters.
+    scales that would disturb the image least. The order matters. There are neither weights nor a
+    map: contrasts are deviations over whole bands; to look at a region, crop both images to it.
 
     Args:
         reference: Images `[..., H, W, C]`, C 1 or 3, in [0, data_range].

@@ -9,7 +9,8 @@ ICIP 2000, without its optional masking by luminance and texture; blocks may sta
 is no code of the authors to compare with. Here each row and column is one signal of the largest
 multiple of 8 samples, and how many frequencies are in a median is our choice.
 
-Features are made for 0 to 255.
+Features are made for 0 to 255. None takes weights or has a map: blocking is what repeats with one
+period all over an image.
 """
 
 from functools import partial

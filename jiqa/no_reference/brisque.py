@@ -61,6 +61,8 @@ def brisque(
 ) -> jax.Array:
     """Differential mean opinion score predicted from natural-scene statistics.
 
+    There are neither weights nor a map: the regression was trained on statistics of whole images.
+
     Args:
         image: `[..., H, W, C]`, C 1 or 3, in [0, data_range], at least 8 x 8 pixels.
         data_range: Largest possible value of floating images; integers carry theirs (255, 65535).

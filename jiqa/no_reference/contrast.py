@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jiqa.core import color, pooling
 from jiqa.core.arrays import safe_divide
 from jiqa.core.filters import check_window_fits
-from jiqa.core.registry import metric
+from jiqa.core.registry import image_function, metric
 
 contrast_metric = partial(
     metric,
@@ -60,6 +60,7 @@ def michelson_contrast(
     data_range: float = 1.0,
     luma: str | None = None,
     block_size: int = 8,
+    weights: jax.Array | None = None,
 ) -> jax.Array:
     """Mean over blocks of `(max - min) / (max + min)`.
 
@@ -68,6 +69,7 @@ def michelson_contrast(
         data_range: As in `rms_contrast`.
         luma: As in `rms_contrast`.
         block_size: Side of the blocks in pixels; beyond the last whole block pixels are unused.
+        weights: Pooling weights `[..., H, W]`, averaged in each block, or None.
 
     Returns:
         `[...]` in [0, 1]; black blocks count as 0.
@@ -79,9 +81,24 @@ def michelson_contrast(
     >>> float(michelson_contrast(board))
     0.5
     """
-    blocks = _blocks(_brightness(image, luma, data_range), block_size)
-    highest, lowest = blocks.max((-4, -2)), blocks.min((-4, -2))
-    return pooling.mean(safe_divide(highest - lowest, highest + lowest)).mean(-1)
+    contrast = _michelson(image, data_range, luma, block_size)
+    weights = pooling.block_weights(weights, block_size, *contrast.shape[-3:-1])
+    return pooling.mean(contrast, weights).mean(-1)
+
+
+@image_function
+def michelson_contrast_map(
+    image: jax.Array, *, data_range: float = 1.0, luma: str | None = None, block_size: int = 8
+) -> jax.Array:
+    """The contrast of each block, averaged over channels; see `michelson_contrast`.
+
+    Returns:
+        `[..., H / block_size, W / block_size]`, rounded down.
+
+    >>> michelson_contrast_map(jnp.ones((16, 31, 3))).shape
+    (2, 3)
+    """
+    return _michelson(image, data_range, luma, block_size).mean(-1)
 
 
 @contrast_metric(score_range=(0, 2))
@@ -91,6 +108,7 @@ def weber_contrast(
     data_range: float = 1.0,
     luma: str | None = None,
     block_size: int = 8,
+    weights: jax.Array | None = None,
 ) -> jax.Array:
     """Mean over blocks of the mean of `|pixel - mean| / mean`.
 
@@ -99,6 +117,7 @@ def weber_contrast(
         data_range: As in `rms_contrast`.
         luma: As in `rms_contrast`.
         block_size: As in `michelson_contrast`.
+        weights: As in `michelson_contrast`.
 
     Returns:
         `[...]` in [0, 2]; black blocks count as 0.
@@ -110,10 +129,37 @@ def weber_contrast(
     >>> float(weber_contrast(board))
     0.5
     """
-    blocks = _blocks(_brightness(image, luma, data_range), block_size)
+    contrast = _weber(image, data_range, luma, block_size)
+    weights = pooling.block_weights(weights, block_size, *contrast.shape[-3:-1])
+    return pooling.mean(contrast, weights).mean(-1)
+
+
+@image_function
+def weber_contrast_map(
+    image: jax.Array, *, data_range: float = 1.0, luma: str | None = None, block_size: int = 8
+) -> jax.Array:
+    """The contrast of each block, averaged over channels; see `weber_contrast`.
+
+    Returns:
+        `[..., H / block_size, W / block_size]`, rounded down.
+
+    >>> weber_contrast_map(jnp.ones((16, 31, 3))).shape
+    (2, 3)
+    """
+    return _weber(image, data_range, luma, block_size).mean(-1)
+
+
+def _michelson(image: jax.Array, data_range: float, luma: str | None, size: int) -> jax.Array:
+    blocks = _blocks(_brightness(image, luma, data_range), size)
+    highest, lowest = blocks.max((-4, -2)), blocks.min((-4, -2))
+    return safe_divide(highest - lowest, highest + lowest)
+
+
+def _weber(image: jax.Array, data_range: float, luma: str | None, size: int) -> jax.Array:
+    blocks = _blocks(_brightness(image, luma, data_range), size)
     mean = blocks.mean((-4, -2), keepdims=True)
     deviation = jnp.abs(blocks - mean).mean((-4, -2))
-    return pooling.mean(safe_divide(deviation, mean[..., :, 0, :, 0, :])).mean(-1)
+    return safe_divide(deviation, mean[..., :, 0, :, 0, :])
 
 
 def _brightness(image: jax.Array, luma: str | None, data_range: float) -> jax.Array:

@@ -72,7 +72,12 @@ def well_exposedness_map(
     differentiable=False,
 )
 def clipped_share(
-    image: jax.Array, *, data_range: float = 1.0, luma: str | None = None, margin: float = 0.5 / 255
+    image: jax.Array,
+    *,
+    data_range: float = 1.0,
+    luma: str | None = None,
+    margin: float = 0.5 / 255,
+    weights: jax.Array | None = None,
 ) -> jax.Array:
     """The share of pixels that are black or white in a channel, so that detail is lost.
 
@@ -81,6 +86,7 @@ def clipped_share(
         data_range: As in `well_exposedness`.
         luma: As in `well_exposedness`.
         margin: Distance from the ends of the range, relative to it, that counts as the end.
+        weights: As in `well_exposedness`.
 
     Returns:
         `[...]` in [0, 1]; lower is better.
@@ -88,10 +94,30 @@ def clipped_share(
     >>> float(clipped_share(jnp.array([0.0, 0.25, 0.75, 1.0]).reshape(2, 2, 1)))
     0.5
     """
+    return pooling.mean(_clipped(image, data_range, luma, margin), weights)[..., 0]
+
+
+@image_function
+def clipped_share_map(
+    image: jax.Array, *, data_range: float = 1.0, luma: str | None = None, margin: float = 0.5 / 255
+) -> jax.Array:
+    """1 at pixels that are clipped, else 0; arguments as in `clipped_share`.
+
+    Returns:
+        `[..., H, W]`.
+
+    >>> clipped_share_map(jnp.array([0.0, 0.5]).reshape(1, 2, 1)).tolist()
+    [[1.0, 0.0]]
+    """
+    return _clipped(image, data_range, luma, margin)[..., 0]
+
+
+def _clipped(image: jax.Array, data_range: float, luma: str | None, margin: float) -> jax.Array:
+    """1 where any channel is clipped, `[..., H, W, 1]`."""
     if luma is not None:
         image = color.luma(image, luma, data_range=data_range)
     clipped = (image < margin * data_range) | (image > (1 - margin) * data_range)
-    return jnp.any(clipped, axis=-1).astype(image.dtype).mean((-2, -1))
+    return jnp.any(clipped, axis=-1, keepdims=True).astype(image.dtype)
 
 
 def _exposedness(image: jax.Array, data_range: float, luma: str | None, sigma: float) -> jax.Array:

@@ -109,6 +109,9 @@ def il_niqe(
 ) -> jax.Array:
     """Distance of an image's blocks from the statistics of pristine photographs.
 
+    There are neither weights nor a map: images are resized to one square, and the covariance is
+    that of all blocks.
+
     Args:
         image: `[..., H, W, C]`, C 1 or 3, in [0, data_range]; one channel is taken for grey. Images
             are described one after the other, since each takes 109 maps.

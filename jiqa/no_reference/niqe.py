@@ -86,6 +86,9 @@ def niqe(
 ) -> jax.Array:
     """Distance of an image's natural-scene statistics from those of pristine photographs.
 
+    There are neither weights nor a map: a covariance over all blocks is compared, and blocks by
+    themselves have none (`niqe_blocks` has their features).
+
     Args:
         image: `[..., H, W, C]`, C 1 or 3, in [0, data_range], at least one block high and wide.
         data_range: Largest possible value of floating images; integers carry theirs (255, 65535).

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jiqa.core import pooling
 from jiqa.core.arrays import safe_divide
 from jiqa.core.color import to_levels
 from jiqa.core.filters import split_blocks
@@ -55,13 +56,21 @@ class PiqeMasks(NamedTuple):
     color="grey, MATLAB's rounded; luma=None averages over channels",
     differentiable=False,
 )
-def piqe(image: jax.Array, *, data_range: float = 1.0, luma: str | None = "matlab") -> jax.Array:
+def piqe(
+    image: jax.Array,
+    *,
+    data_range: float = 1.0,
+    luma: str | None = "matlab",
+    weights: jax.Array | None = None,
+) -> jax.Array:
     """Share of an image's active blocks that are distorted, weighed by how much.
 
     Args:
         image: `[..., H, W, C]`, C 1 or 3, in [0, data_range]; rounded to levels of 255.
         data_range: Largest possible value of floating images; integers carry theirs (255, 65535).
         luma: A preset of `jiqa.core.color.LUMA_PRESETS`, or None to average over channels.
+        weights: Weights `[..., H, W]`, averaged in each block, with which blocks are counted, or
+            None. `piqe_masks` shows the blocks.
 
     Returns:
         `[...]`, mostly 0 (best) to 100; images without an active block have 100.
@@ -70,8 +79,13 @@ def piqe(image: jax.Array, *, data_range: float = 1.0, luma: str | None = "matla
     100.0
     """
     blocks = _judge(image, data_range, luma)
-    count = blocks.active.sum(-1)
-    return (100 * (blocks.distortion.sum(-1) + 1) / (count + 1)).mean(-1)
+    if weights is not None:
+        weights = split_blocks(_extend(weights[..., None]), BLOCK).mean((-2, -1))[..., 0, None, :]
+    count, distortion = (
+        pooling.total(jnp.moveaxis(each, -2, -1)[..., None, :, :], weights)
+        for each in (blocks.active.astype(image.dtype), blocks.distortion)
+    )
+    return (100 * (distortion + 1) / (count + 1)).mean(-1)
 
 
 @image_function
@@ -99,16 +113,21 @@ def piqe_masks(
 
 def _judge(image: jax.Array, data_range: float, luma: str | None) -> PiqeMasks:
     """The masks with one value for each block, `[..., C, N]`."""
-    widths = [(0, 0)] * image.ndim
-    widths[-3:-1] = [(0, -length % BLOCK) for length in image.shape[-3:-1]]
     levels = jnp.floor(to_levels(image, luma, data_range=data_range) + 0.5)
-    blocks = split_blocks(mscn(jnp.pad(levels, widths, mode="symmetric")), BLOCK)
+    blocks = split_blocks(mscn(_extend(levels)), BLOCK)
     variance = blocks.var((-2, -1), ddof=1)
     active = variance > ACTIVE
     artifacts = active & _has_flat_segment(blocks)
     noise = active & _is_noisy(blocks, jnp.sqrt(variance))
     distortion = jnp.where(artifacts, 1 - variance, 0) + jnp.where(noise, variance, 0)
     return PiqeMasks(active, artifacts, noise, distortion)
+
+
+def _extend(image: jax.Array) -> jax.Array:
+    """Mirrors the end of images `[..., H, W, C]` to whole blocks."""
+    widths = [(0, 0)] * image.ndim
+    widths[-3:-1] = [(0, -length % BLOCK) for length in image.shape[-3:-1]]
+    return jnp.pad(image, widths, mode="symmetric")
 
 
 def _has_flat_segment(blocks: jax.Array) -> jax.Array:

@@ -13,7 +13,8 @@
   and the mean of the highest hundredth of the map.
 
 All are made for luma from 0 to 255. The first two need blocks of 64 x 64 pixels and count edges, so
-they have no gradient; the last two rank the pixels of a map, and only a few of them count.
+they have no gradient, and neither weights nor a map, since most pixels are no edge; the last two
+rank the pixels of a map, and only a few of them count.
 """
 
 import functools
@@ -137,6 +138,7 @@ def lpc_si(
     bandwidth: float = 0.33,
     constant: float = 2.0,
     decay: float = 1e-4,
+    weights: jax.Array | None = None,
 ) -> jax.Array:
     """Coherence of local phase across scales, at the places where it is highest.
 
@@ -147,6 +149,7 @@ def lpc_si(
         bandwidth: Of the log-Gabor filters; the authors' code is also passed on with 0.75.
         constant: The paper's C, for energy on the scale of 0 to 255.
         decay: The paper's beta_k: the share of pixels over which their weight falls to 1 / e.
+        weights: Further weights `[..., H, W]`, of which shares are counted then, or None.
 
     Returns:
         `[...]` in [0, 1]; higher is sharper.
@@ -157,12 +160,14 @@ def lpc_si(
     True
     """
     coherence = _phase_coherence(to_levels(image, luma, data_range=data_range), bandwidth, constant)
-    *batch, height, width, channels = coherence.shape
-    ranked = jnp.sort(coherence.reshape(*batch, height * width, channels), axis=-2, descending=True)
-    rank = np.arange(height * width) / max(height * width - 1, 1)
-    weights = np.exp(-rank / decay)
-    share = jnp.asarray(weights / weights.sum(), ranked.dtype)
-    return jnp.einsum("n,...nc->...c", share, ranked, precision="highest").mean(-1)
+    height, width = coherence.shape[-3:-1]
+    fitted = pooling.fit_weights(weights, 1, height, width)
+    fitted = jnp.ones((height, width), coherence.dtype) if fitted is None else fitted
+    ranked, counted = pooling.rank(-coherence, fitted)
+    before = jnp.cumsum(counted, axis=-2) - counted
+    places = counted.sum(-2, keepdims=True) * (1 - 1 / (height * width))
+    shares = counted * jnp.exp(-before / (decay * jnp.where(places > 0, places, 1)))
+    return -(jnp.sum(shares * ranked, axis=-2) / jnp.sum(shares, axis=-2)).mean(-1)
 
 
 @image_function
@@ -198,6 +203,7 @@ def s3(
     data_range: float = 1.0,
     luma: str | None = "matlab",
     percent: float = 1.0,
+    weights: jax.Array | None = None,
 ) -> jax.Array:
     """Sharpness by the slope of local spectra and by local total variation.
 
@@ -206,6 +212,7 @@ def s3(
         data_range: Largest possible value of floating images; integers carry theirs (255, 65535).
         luma: A preset of `jiqa.core.color.LUMA_PRESETS`, or None to average over channels.
         percent: The share of the map, of its highest values, that is averaged.
+        weights: Weights `[..., H, W]`, of which the share is taken then, or None.
 
     Returns:
         `[...]` in [0, 1]; higher is sharper.
@@ -219,7 +226,7 @@ def s3(
     True
     """
     sharpness = _spectral_and_spatial(to_levels(image, luma, data_range=data_range))
-    return pooling.percentile(sharpness, percent, lowest=False).mean(-1)
+    return pooling.percentile(sharpness, percent, weights, lowest=False).mean(-1)
 
 
 @image_function

@@ -7,12 +7,11 @@ Rudin, Osher and Fatemi, "Nonlinear total variation based noise removal algorith
 import jax
 import jax.numpy as jnp
 
-from jiqa.core import color
+from jiqa.core import color, pooling
 from jiqa.core.arrays import safe_sqrt
 from jiqa.core.registry import metric
 
 INFINITY = float("inf")
-IMAGE_AXES = (-3, -2, -1)
 
 
 @metric(
@@ -31,6 +30,7 @@ def total_variation(
     luma: str | None = None,
     norm: str = "l1",
     mean: bool = False,
+    weights: jax.Array | None = None,
 ) -> jax.Array:
     """Total variation: how much neighbouring pixels differ.
 
@@ -42,6 +42,8 @@ def total_variation(
             adds up the lengths of both together, a difference beyond the border being 0; "l2" is
             the root of the sum of all squared differences, "l2_squared" that sum.
         mean: Whether the sum is divided by the number of pixels times channels.
+        weights: Weights `[..., H, W]` of the differences from a pixel to the right and below,
+            relative to their mean, or None.
 
     Returns:
         `[...]` from 0, in units of the images (their squares for "l2_squared").
@@ -55,18 +57,18 @@ def total_variation(
     """
     if luma is not None:
         image = color.luma(image, luma, data_range=data_range)
-    down, across = jnp.diff(image, axis=-3), jnp.diff(image, axis=-2)
+    whole = [(0, 0)] * (image.ndim - 3)
+    down = jnp.pad(jnp.diff(image, axis=-3), [*whole, (0, 1), (0, 0), (0, 0)])
+    across = jnp.pad(jnp.diff(image, axis=-2), [*whole, (0, 0), (0, 1), (0, 0)])
     if norm == "l1":
-        total = jnp.sum(jnp.abs(down), IMAGE_AXES) + jnp.sum(jnp.abs(across), IMAGE_AXES)
+        variation = jnp.abs(down) + jnp.abs(across)
     elif norm == "isotropic":
-        whole = [(0, 0)] * (image.ndim - 3)
-        down = jnp.pad(down, [*whole, (0, 1), (0, 0), (0, 0)])
-        across = jnp.pad(across, [*whole, (0, 0), (0, 1), (0, 0)])
-        total = jnp.sum(safe_sqrt(down**2 + across**2), IMAGE_AXES)
+        variation = safe_sqrt(down**2 + across**2)
     elif norm in ("l2", "l2_squared"):
-        total = jnp.sum(down**2, IMAGE_AXES) + jnp.sum(across**2, IMAGE_AXES)
+        variation = down**2 + across**2
     else:
         raise ValueError(f"norm={norm!r} is unknown; use l1, isotropic, l2 or l2_squared.")
+    total = pooling.total(variation, weights).sum(-1)
     if mean:
         total = total / (image.shape[-3] * image.shape[-2] * image.shape[-1])
     return safe_sqrt(total) if norm == "l2" else total

@@ -78,3 +78,49 @@ def test_fit_weights_halves_and_crops(weights):
     assert halved.shape == (2, 4, 5)
     assert_allclose(fitted, halved[:, 1:3, 1:4])
     assert pooling.fit_weights(None, 2, 2, 3) is None
+
+
+def test_total_is_the_sum_with_weights_relative_to_their_mean(values, weights):
+    assert_allclose(pooling.total(values), values.sum((1, 2)))
+    assert_allclose(pooling.total(values, np.full((7, 9), 0.1)), values.sum((1, 2)))
+    assert_allclose(pooling.total(values, weights), 63 * pooling.mean(values, weights))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_whole_weights_are_repetitions(rng, dtype):
+    """Of values in a row, with weights that add up to a number of which shares are whole."""
+    values = rng.random((1, 40, 2)).astype(dtype)
+    weights = rng.integers(0, 4, (1, 40))
+    weights[0, :3] = 0
+    values[0, :3] = [[-9, 9]] * 3  # what does not count, at either end
+    weights[0, -1] += -weights.sum() % 20
+    repeated = values.repeat(weights[0], axis=1)
+    count = 6 * weights.sum() // 40
+    expected = np.sort(repeated[0], axis=0)[: 3 * weights.sum() // 20].mean(0)
+    assert count == 3 * weights.sum() // 20
+    tolerance = 10 * np.finfo(dtype).eps
+    assert_allclose(pooling.mean_of_worst(values, 6, weights)[...], expected, rtol=tolerance)
+    highest = pooling.percentile(values, 15, weights, lowest=False)
+    assert_allclose(highest, -pooling.mean_of_worst(-values, 6, weights), rtol=tolerance)
+    assert_allclose(pooling.median(values, weights), np.median(repeated[0], axis=0), rtol=tolerance)
+
+
+def test_equal_and_zero_weights_rank_like_none(values):
+    for constant in (0.0, 0.3):
+        weights = np.full((2, 7, 9), constant)
+        assert_allclose(pooling.median(values, weights), np.median(values, (1, 2)), rtol=1e-12)
+        worst = pooling.percentile(values, 6, weights)
+        assert_allclose(worst, pooling.percentile(values, 6), rtol=1e-12)
+    even = values[:, :6]
+    assert_allclose(pooling.median(even, np.full((6, 9), 0.3)), np.median(even, (1, 2)), rtol=1e-12)
+
+
+def test_blocks_gather_weights_and_spread_values(rng):
+    weights, values = rng.random((2, 11, 14)), rng.random((2, 3, 4, 5))
+    gathered = pooling.block_weights(weights, 3, 3, 4, first=1)
+    assert_allclose(gathered[1, 2, 0], weights[1, 7:10, 1:4].mean())
+    spread = pooling.spread_blocks(values, 3, 11, 14, first=1)
+    assert_allclose(spread[1, 7:10, 1:4], np.broadcast_to(values[1, 2, 0], (3, 3, 5)))
+    total = np.sum(weights[..., None] * spread)
+    assert_allclose(total, 9 * np.sum(gathered[..., None] * values))
+    assert pooling.block_weights(None, 3, 3, 4) is None

@@ -59,3 +59,12 @@ def test_incomplete_blocks_are_cut_off(rng):
 def test_all_blocks_can_be_pooled(rng):
     x, y = rng.random((2, 40, 32, 3))
     assert jiqa.dss(x, y, percent=100) > jiqa.dss(x, y)
+
+
+def test_weights_in_one_block_give_its_entry_in_the_map(rng):
+    x, y = rng.random((2, 47, 39, 3))
+    at = np.zeros((47, 39))
+    at[19, 30] = 0.5
+    found = jiqa.dss_map(x, y)
+    assert found.shape == (5, 4)
+    assert_allclose(jiqa.dss(x, y, weights=at), found[2, 3], rtol=1e-10)

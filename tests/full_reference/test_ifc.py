@@ -65,3 +65,17 @@ def test_order_matters_and_flat_references_share_nothing(rng):
 def test_small_images_are_a_clear_error():
     with pytest.raises(ValueError, match="ifc: images are 71 x 80 pixels; both sides must be at"):
         jiqa.ifc(np.zeros((71, 80, 1)), np.zeros((71, 80, 1)))
+
+
+def test_the_mean_of_the_map_is_the_score_and_weights_look_at_a_side(rng):
+    x = rng.random((80, 240, 1))
+    y = x + 0.1 * rng.standard_normal(x.shape)
+    found = jiqa.ifc_map(x, y)
+    assert found.shape == (80, 240)
+    assert_allclose(found.mean(), jiqa.ifc(x, y), rtol=1e-12)
+    damaged = np.where(np.arange(240)[:, None] < 60, 0.5, y)
+    right = np.broadcast_to(np.arange(240) >= 180, (80, 240))
+    clean = jiqa.ifc(x, y, weights=right)
+    assert_allclose(jiqa.ifc(x, damaged, weights=right), clean, rtol=1e-9)
+    assert jiqa.ifc(x, damaged) < 0.9 * jiqa.ifc(x, y)
+    assert jiqa.ifc_map(x, damaged)[24:-24, 24:40].max() < 0.01 * found[24:-24, 24:40].max()

@@ -95,3 +95,28 @@ def test_gradient_leads_downhill():
 def test_small_images_are_a_clear_error():
     with pytest.raises(ValueError, match="mad: images are 33 x 40 pixels; at least 34 a side"):
         jiqa.mad(np.zeros((33, 40, 1)), np.zeros((33, 40, 1)))
+
+
+def test_squares_of_two_regions_add_up_to_those_of_the_image():
+    x, y = crops("astronaut_jpeg10")
+    upper = np.zeros(x.shape[:2])
+    upper[: len(x) // 2] = 3.0
+    inner = upper[16:-17, 16:-17] > 0
+    share = inner.mean()
+    strategies = jiqa.mad_strategies(x, y, data_range=255)
+    regions = [
+        jiqa.mad_strategies(x, y, data_range=255, weights=weights)
+        for weights in (upper, 3.0 - upper)
+    ]
+    for whole, one, other in zip(strategies, *regions, strict=True):
+        assert_allclose(share * one**2 + (1 - share) * other**2, whole**2, rtol=1e-9)
+        assert abs(one / other - 1) > 0.01
+
+
+def test_map_has_the_score_of_an_even_distortion_and_shows_the_place():
+    x, y = crops("astronaut_blur")
+    left = np.where(np.arange(x.shape[1])[:, None] < 40, y, x)
+    found = jiqa.mad_map(x, left, data_range=255)
+    assert found.shape == (x.shape[0] - 33, x.shape[1] - 33)
+    assert found[:, :10].mean() > 20 * found[:, -20:].mean()
+    assert_allclose(jiqa.mad_map(x, x, data_range=255), 0)

@@ -153,3 +153,33 @@ def test_maps_average_to_their_metric(rng):
     assert_allclose(jiqa.mse_map(*images).mean((-1, -2)), jiqa.mse(*images), rtol=1e-12)
     assert_allclose(jiqa.mae_map(*images).mean((-1, -2)), jiqa.mae(*images), rtol=1e-12)
     assert jnp.all(jiqa.mse_map(*images) >= 0)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "average_difference",
+        "maximum_difference",
+        "nae",
+        "normalized_cross_correlation",
+        "snr",
+        "structural_content",
+    ],
+)
+def test_weights_of_a_region_are_those_of_a_crop(rng, name):
+    x, y = rng.random((2, 12, 14, 3))
+    weights = np.zeros((12, 14))
+    weights[2:9, 3:11] = 0.7
+    metric = jiqa.load(name)
+    inside = metric(x[2:9, 3:11], y[2:9, 3:11])
+    assert_allclose(metric(x, y, weights=weights), inside, rtol=1e-12)
+    assert abs(metric(x, y) - inside) > 1e-6
+
+
+@pytest.mark.parametrize("border", ["interior", "del2"])
+def test_weights_of_the_laplacian(rng, border):
+    x, y = rng.random((2, 12, 14, 1))
+    weights = np.zeros((12, 14))
+    weights[3:9, 4:11] = 0.7  # a crop that is one pixel wider has these inside
+    inside = jiqa.lmse(x[2:10, 3:12], y[2:10, 3:12])
+    assert_allclose(jiqa.lmse(x, y, border=border, weights=weights), inside, rtol=1e-12)

@@ -57,3 +57,32 @@ def test_channels_share_one_error(rng):
 def test_images_need_an_edge_of_blocks():
     with pytest.raises(ValueError, match="smaller than the 9 x 9 window"):
         jiqa.psnr_b(jnp.ones((8, 20, 1)), jnp.ones((8, 20, 1)))
+
+
+def test_weights_count_pairs_of_pixels_by_their_mean(rng):
+    """By the definition, the weights of each kind of pair relative to their mean."""
+    x, y = rng.random((2, 21, 26))
+    y[:, 8::8] += 0.4
+    weights = rng.random((21, 26)) * (np.arange(26) < 20)
+    at_edges = elsewhere = 0.0
+    for image, counted in ((y, weights), (y.T, weights.T)):
+        steps = (image[:, :-1] - image[:, 1:]) ** 2
+        pairs = (counted[:, :-1] + counted[:, 1:]) / 2
+        edge = np.broadcast_to(np.arange(1, image.shape[1]) % 8 == 0, steps.shape)
+        at_edges += np.average(steps[edge], weights=pairs[edge]) * edge.sum()
+        elsewhere += np.average(steps[~edge], weights=pairs[~edge]) * (~edge).sum()
+    edge_pairs = 2 * (21 * 26 / 8 - 1)
+    excess = at_edges / edge_pairs - elsewhere / (21 * 25 + 26 * 20 - edge_pairs)
+    assert excess > 0
+    effect = 3 / np.log2(21) * excess
+    expected = -10 * np.log10(np.average((x - y) ** 2, weights=weights) + effect)
+    ours = jiqa.psnr_b(x[..., None], y[..., None], weights=weights)
+    assert_allclose(ours, expected, rtol=1e-12)
+
+
+def test_a_region_without_edges_has_no_blocking(rng):
+    x, y = rng.random((2, 24, 24, 1))
+    within = np.zeros((24, 24))
+    within[9:15, 9:15] = 1
+    inside = x[9:15, 9:15], y[9:15, 9:15]
+    assert_allclose(jiqa.psnr_b(x, y, weights=within), jiqa.psnr(*inside), rtol=1e-12)

@@ -119,3 +119,14 @@ def test_errors():
         jiqa.psnr_hvs(image[:7], image[:7])
     with pytest.raises(ValueError, match="step=0 must be a positive"):
         jiqa.psnr_hvs_m(image, image, step=0)
+
+
+def test_the_mean_of_the_error_map_is_the_error(rng):
+    x, y = rng.random((2, 19, 26, 3))
+    for metric, to_map in (
+        (jiqa.psnr_hvs, jiqa.psnr_hvs_error_map),
+        (jiqa.psnr_hvs_m, jiqa.psnr_hvs_m_error_map),
+    ):
+        errors = to_map(x, y)
+        assert errors.shape == (2, 3)
+        assert_allclose(metric(x, y), -10 * np.log10(errors.mean()), rtol=1e-12)

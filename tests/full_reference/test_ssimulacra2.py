@@ -35,7 +35,7 @@ def test_errors_of_a_scale_are_the_definition(rng):
     edges = (1 + np.abs(y[..., 0] - my)) / (1 + np.abs(x[..., 0] - mx)) - 1
     maps = structure, np.maximum(edges, 0), np.maximum(-edges, 0)
     expected = [[np.mean(each) for each in maps], [np.mean(each**4) ** 0.25 for each in maps]]
-    assert_allclose(_compare(x, y)[0], expected, rtol=1e-9)
+    assert_allclose(_compare(x, y, None)[0], expected, rtol=1e-9)
 
 
 def test_published_levels_of_quality(rng):
@@ -66,3 +66,14 @@ def test_small_images():
     with pytest.raises(ValueError, match="at least 8"):
         jiqa.ssimulacra2(tiny, tiny)
     assert jiqa.ssimulacra2(np.zeros((8, 8, 3)), np.zeros((8, 8, 3))) == 100
+
+
+def test_weights_look_at_a_side(rng):
+    """Two scales, as an image of 16 rows has, see some 20 pixels far."""
+    x = rng.random((16, 400, 3))
+    y = np.clip(x + 0.1 * rng.standard_normal(x.shape), 0, 1)
+    damaged = np.where(np.arange(400)[:, None] < 150, 0.5, y)
+    right = np.broadcast_to(np.arange(400) >= 300, (16, 400))
+    clean = jiqa.ssimulacra2(x, y, weights=right)
+    assert_allclose(jiqa.ssimulacra2(x, damaged, weights=right), clean, rtol=1e-9)
+    assert jiqa.ssimulacra2(x, damaged) < jiqa.ssimulacra2(x, y) - 1

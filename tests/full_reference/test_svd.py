@@ -79,3 +79,12 @@ def test_projection_follows_opinion_like_psnr(shared_data):
     ours, psnr = (abs(spearmanr(found, opinion)[0]) for found in scores.values())
     assert len(lines) >= 6
     assert ours >= psnr - 0.05
+
+
+def test_weights_of_chosen_blocks_are_as_if_there_were_no_others(rng):
+    x, y = rng.random((2, 27, 34, 1))
+    weights = np.zeros((27, 34))
+    weights[8:24, 8:32] = 2.0
+    inside = x[8:24, 8:32], y[8:24, 8:32]
+    for metric in (jiqa.m_svd, jiqa.svd_projection):
+        assert_allclose(metric(x, y, weights=weights), metric(*inside), rtol=1e-10)

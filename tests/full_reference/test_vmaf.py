@@ -163,3 +163,17 @@ def test_errors():
         jiqa.vmaf(image, image, model="vmaf_4k_v0.6.1", phone=True)
     with pytest.raises(ValueError, match=r"adm: .* 31 x 48 pixels; at least 32"):
         jiqa.vmaf(image[:31], image[:31])
+
+
+def test_weights_look_at_a_side(rng):
+    """Damage to the left is not seen from the right, where it is beyond all filters."""
+    x = rng.random((40, 300, 1))
+    y = np.clip(x + 0.1 * rng.standard_normal(x.shape), 0, 1)
+    damaged = np.where(np.arange(300)[:, None] < 80, 0.5, y)
+    right = np.broadcast_to(np.arange(300) >= 200, (40, 300))
+    for metric in (jiqa.adm, jiqa.vmaf):
+        clean = metric(x, y, weights=right)
+        assert_allclose(metric(x, damaged, weights=right), clean, rtol=1e-9)
+        assert metric(x, damaged) < 0.95 * metric(x, y)
+    by_scale = jiqa.adm_scales(x, y, weights=right)
+    assert_allclose(jiqa.adm_scales(x, damaged, weights=right), by_scale, rtol=1e-9)

@@ -46,3 +46,15 @@ def test_infinities_and_cap(rng):
 def test_the_order_matters(rng):
     x = rng.random((8, 9, 1))
     assert abs(jiqa.wsnr(x, x / 2) - jiqa.wsnr(x / 2, x) - 20 * np.log10(2)) < 1e-9
+
+
+@pytest.mark.parametrize("size", [(16, 18), (15, 17)])
+def test_the_mean_of_the_error_map_is_the_noise(rng, size):
+    x, y = rng.random((2, *size, 3))
+    noise = jiqa.wsnr_error_map(x, y)
+    assert noise.shape == size
+    assert_allclose(jiqa.wsnr(x, y), 10 * np.log10(np.mean(x**2) / noise.mean()), rtol=1e-10)
+    weights = rng.random(size)
+    signal = np.average((x**2).mean(-1), weights=weights)
+    expected = 10 * np.log10(signal / np.average(noise, weights=weights))
+    assert_allclose(jiqa.wsnr(x, y, weights=weights), expected, rtol=1e-10)

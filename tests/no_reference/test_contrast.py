@@ -50,3 +50,14 @@ def test_relative_contrasts_ignore_the_exposure(rng):
 def test_small_images_are_an_error():
     with pytest.raises(ValueError, match="smaller than the 8 x 8 window"):
         jiqa.weber_contrast(np.ones((7, 9, 1)))
+
+
+@pytest.mark.parametrize("name", ["michelson_contrast", "weber_contrast"])
+def test_maps_and_weights_of_blocks(rng, name):
+    image = rng.random((19, 26, 3))
+    metric = jiqa.load(name)
+    found = metric.map_function(image)
+    assert_allclose(found.mean(), metric(image), rtol=1e-12)
+    at = np.zeros((19, 26))
+    at[9, 20] = 0.5
+    assert_allclose(metric(image, weights=at), found[1, 2], rtol=1e-12)

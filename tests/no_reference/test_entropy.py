@@ -38,3 +38,11 @@ def test_values_beyond_the_range_count_as_its_ends():
 def test_official_values_on_tid2013(shared_data, name, known):
     image = read_image(shared_data / "data" / "tid2013_calibration" / "dist" / f"{name}.png")
     assert_allclose(jiqa.entropy(image), known, atol=1e-3)
+
+
+def test_weights_count_pixels(rng):
+    image = rng.integers(0, 5, (12, 10, 3)).astype(np.uint8)
+    weights = np.zeros((12, 10))
+    weights[3:9, 2:7] = 0.3
+    inside = jiqa.entropy(image[3:9, 2:7], luma=None)
+    assert_allclose(jiqa.entropy(image, luma=None, weights=weights), inside, rtol=1e-6)

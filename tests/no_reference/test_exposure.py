@@ -26,3 +26,14 @@ def test_clipped_share_counts_pixels_with_a_channel_at_an_end():
     assert jiqa.clipped_share(image / 255.0) == 0.25
     assert jiqa.clipped_share(image / 255.0, margin=2 / 255) == 0.375
     assert jiqa.clipped_share(image, luma="matlab") == 0.125
+
+
+def test_clipped_share_has_a_map_and_weights(rng):
+    image = np.round(rng.random((7, 9, 3)))
+    image[1:4, 2:6] = 0.5
+    found = jiqa.clipped_share_map(image)
+    assert not found[1:4, 2:6].any()
+    assert_allclose(jiqa.clipped_share(image), found.mean(), rtol=1e-12)
+    weights = rng.random((7, 9))
+    ours = jiqa.clipped_share(image, weights=weights)
+    assert_allclose(ours, np.average(found, weights=weights), rtol=1e-12)

@@ -45,3 +45,22 @@ def test_known_noise_on_a_slope(name, rng):
 def test_small_images_are_an_error(name, size):
     with pytest.raises(ValueError, match=f"smaller than the {size} x {size} window"):
         jiqa.load(name)(jnp.ones((size - 1, 9, 1)))
+
+
+def test_map_and_weights(rng):
+    image = rng.random((19, 23, 3))
+    found = jiqa.noise_level_map(image)
+    assert_allclose(found.mean(), jiqa.noise_level(image), rtol=1e-12)
+    weights = rng.random((19, 23))
+    expected = np.average(found, weights=weights[1:-1, 1:-1])
+    assert_allclose(jiqa.noise_level(image, weights=weights), expected, rtol=1e-12)
+
+
+def test_the_median_is_that_of_the_weights(rng):
+    """Noise on one side alone: each side has its own median."""
+    image = np.full((40, 80, 1), 0.5)
+    image[:, 40:] += 0.1 * rng.standard_normal((40, 40, 1))
+    left = np.broadcast_to(np.arange(80) < 30, (40, 80))
+    right = np.broadcast_to(np.arange(80) >= 40, (40, 80))
+    assert_allclose(jiqa.noise_level_wavelet(image, weights=left), 0, atol=1e-15)
+    assert_allclose(jiqa.noise_level_wavelet(image, weights=right), 0.1, rtol=0.15)

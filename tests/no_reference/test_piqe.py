@@ -64,3 +64,16 @@ def test_masks_show_the_noisy_half(rng):
     assert not masks.noise[:, :16].any()
     assert masks.noise[:, 48:].all()
     assert jiqa.piqe(np.full((20, 20, 3), 0.5)) == 100
+
+
+def test_weights_count_blocks(rng):
+    """A region of whole blocks: as many of each kind as in it, relative to the whole."""
+    image = np.full((64, 80, 1), 0.5)
+    image[:, 32:] += 0.2 * rng.standard_normal((64, 48, 1))
+    image = image.clip(0, 1)
+    weights = np.zeros((64, 80))
+    weights[16:48, 16:64] = 0.3
+    masks = jiqa.piqe_masks(image)
+    inside = [20 * np.asarray(mask)[16:48:16, 16:64:16].mean() for mask in masks]
+    expected = 100 * (inside[3] + 1) / (inside[0] + 1)
+    assert_allclose(jiqa.piqe(image, weights=weights), expected, rtol=1e-9)

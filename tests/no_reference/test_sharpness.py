@@ -155,3 +155,16 @@ def test_without_edges_sharpness_is_zero(name):
 def test_small_images_are_an_error(name, size):
     with pytest.raises(ValueError, match=f"smaller than the {size} x {size} window"):
         jiqa.load(name)(jnp.ones((size - 1, 80, 1)))
+
+
+@pytest.mark.parametrize("name", ["lpc_si", "s3"])
+def test_weights_choose_among_the_sharpest(name, rng):
+    """Sharp on one side alone: each side has its own score."""
+    image = np.full((64, 128, 1), 0.5)
+    image[:, 64:] += 0.4 * (rng.random((64, 64, 1)) > 0.5)
+    metric = jiqa.load(name)
+    left = np.broadcast_to(np.arange(128) < 40, (64, 128))
+    right = np.broadcast_to(np.arange(128) >= 64, (64, 128))
+    scores = [metric(image, weights=weights) for weights in (left, None, right)]
+    assert scores[0] < 0.2 * scores[1]
+    assert scores[2] > 0.8 * scores[1]

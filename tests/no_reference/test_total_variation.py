@@ -43,3 +43,18 @@ def test_mean_and_luma(rng):
 def test_unknown_norm_is_an_error():
     with pytest.raises(ValueError, match="norm='l3' is unknown"):
         jiqa.total_variation(np.ones((4, 4, 1)), norm="l3")
+
+
+@pytest.mark.parametrize("norm", ["l1", "isotropic", "l2_squared"])
+def test_weights_belong_to_the_upper_left_pixel(rng, norm):
+    image = rng.random((7, 9, 3))
+    at = np.zeros((7, 9))
+    at[2, 3] = 0.5
+    down, across = image[3, 3] - image[2, 3], image[2, 4] - image[2, 3]
+    known = {
+        "l1": np.abs(down) + np.abs(across),
+        "isotropic": np.hypot(down, across),
+        "l2_squared": down**2 + across**2,
+    }
+    ours = jiqa.total_variation(image, norm=norm, weights=at)
+    assert_allclose(ours, 63 * known[norm].sum(), rtol=1e-12)

@@ -13,16 +13,20 @@ to bfloat16 keep eight bits, which is what slices of `gram` have.
 """
 
 import math
-from typing import NamedTuple
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import DTypeLike
 
 SLICE_BITS = 8  # of the factors in `gram`
 SLICES = 6
 CHUNK = 128  # rows: 128 rows x 6 pairs of slices x 2^14, their largest product, are below 2^24
-DEVICE_BITS = 13  # 8192 devices at most take part in `psum`
+MOST_DEVICES = 2**13  # in `psum`
+SUMMANDS = 2**12  # that `total` adds up at a time
 
 
 class DoubleWord(NamedTuple):
@@ -110,7 +114,17 @@ def divide(x: DoubleWord, y: DoubleWord) -> DoubleWord:
     return two_sum(quotient.high, quotient.low + rest.high / y.high)
 
 
-def from_integer(x: jax.Array, dtype: jnp.dtype) -> DoubleWord:
+def constant(value: float, dtype: DTypeLike) -> DoubleWord:
+    """The double word of a Python number, as exact as the dtype allows.
+
+    >>> print(to_float64(constant(2**40 + 1, jnp.float32)))
+    1099511627777.0
+    """
+    high = np.asarray(value, dtype)
+    return DoubleWord(jnp.asarray(high), jnp.asarray(value - high.item(), dtype))
+
+
+def from_integer(x: jax.Array, dtype: DTypeLike) -> DoubleWord:
     """The double word of an int32, exactly.
 
     >>> print(to_float64(from_integer(jnp.int32(2**31 - 1), jnp.float32)))
@@ -125,30 +139,41 @@ def to_float64(x: DoubleWord) -> np.ndarray:
     return np.asarray(x.high, np.float64) + np.asarray(x.low, np.float64)
 
 
-def total(x: jax.Array, axis: int = -1) -> DoubleWord:
-    """The sum along an axis, added up in double words as a tree.
+def total(x: jax.Array | DoubleWord, axis: int = -1) -> DoubleWord:
+    """The sum along an axis, to the precision of a double word; it can be differentiated.
 
     Args:
-        x: Floating array.
+        x: Floats, or double words of them.
         axis: The axis to sum over.
 
     Returns:
-        The sums, without that axis.
+        The sums, without that axis; what is below 2^-48 of the largest summand is lost.
 
     >>> x = jnp.full(10_000, 0.1, jnp.float32)
     >>> print(to_float64(total(x)).round(9), np.float64(np.float32(0.1)) * 1e4)
     1000.000014901 1000.0000149011612
     """
-    word = DoubleWord.of(jnp.moveaxis(x, axis, 0))
-    while (length := word.high.shape[0]) > 1:
-        half = (length + 1) // 2
-        missing = [(0, 2 * half - length)] + [(0, 0)] * (word.high.ndim - 1)
-        padded = [jnp.pad(part, missing) for part in word]
-        word = add(
-            DoubleWord(*(part[:half] for part in padded)),
-            DoubleWord(*(part[half:] for part in padded)),
-        )
-    return DoubleWord(word.high[0], word.low[0])
+    word = x if isinstance(x, DoubleWord) else DoubleWord.of(x)
+    return _total(DoubleWord(*(jnp.moveaxis(part, axis, 0) for part in word)))
+
+
+@jax.custom_jvp
+def _total(x: DoubleWord) -> DoubleWord:
+    """The sum over the first axis."""
+    length, *others = x.high.shape
+    if length > SUMMANDS:
+        missing = [(0, -length % SUMMANDS)] + [(0, 0)] * len(others)
+        parts = (jnp.pad(part, missing).reshape(-1, SUMMANDS, *others) for part in x)
+        return _total(total(DoubleWord(*parts), 1))
+    largest = partial(jnp.max, axis=0, initial=jnp.iinfo(jnp.int32).min // 2)
+    return _sum_exactly(x, SUMMANDS, largest, partial(jnp.sum, axis=0))
+
+
+@_total.defjvp
+def _total_jvp(
+    x: tuple[DoubleWord], tangent: tuple[DoubleWord]
+) -> tuple[DoubleWord, DoubleWord]:
+    return _total(*x), DoubleWord(*(jnp.sum(part, 0) for part in tangent[0]))
 
 
 def psum(x: DoubleWord, axis_name: str | tuple[str, ...]) -> DoubleWord:
@@ -162,19 +187,29 @@ def psum(x: DoubleWord, axis_name: str | tuple[str, ...]) -> DoubleWord:
         The sum, on all devices.
 
     >>> x = DoubleWord.of(jnp.float32([1, 1e-9]))
-    >>> sums = jax.vmap(lambda word: psum(word, "i"), axis_name="i")(x)
+    >>> sums = jax.jit(jax.vmap(lambda word: psum(word, "i"), axis_name="i"))(x)
     >>> print(to_float64(sums)[0])
     1.000000001
     """
-    dtype = x.high.dtype
-    precision = jnp.finfo(dtype).nmant + 1
-    bits = precision - DEVICE_BITS
-    exponent = jax.lax.pmax(_exponent(x.high), axis_name)
+    largest, add_up = (partial(f, axis_name=axis_name) for f in (jax.lax.pmax, jax.lax.psum))
+    return _sum_exactly(x, MOST_DEVICES, largest, add_up)
+
+
+def _sum_exactly(
+    x: DoubleWord,
+    most: int,
+    largest: Callable[[jax.Array], jax.Array],
+    add_up: Callable[[jax.Array], jax.Array],
+) -> DoubleWord:
+    """The sum of at most `most` numbers: of integers without rounding errors, slice by slice."""
+    precision = jnp.finfo(x.high.dtype).nmant + 1
+    bits = precision - (most - 1).bit_length()
+    exponent = largest(_exponent(x.high))
     slices = _slices(x, exponent, bits, math.ceil(2 * precision / bits))
-    sums = jax.lax.psum(jnp.stack(slices), axis_name)
-    return _join(list(sums), exponent, bits)
+    return _join([add_up(part) for part in slices], exponent, bits)
 
 
+@jax.jit
 def gram(x: DoubleWord) -> tuple[DoubleWord, DoubleWord]:
     """Sums of rows and of their outer products.
 
@@ -238,6 +273,7 @@ def _exponent(x: jax.Array) -> jax.Array:
     return jnp.frexp(x)[1] + 1
 
 
+@partial(jax.custom_jvp, nondiff_argnums=(2, 3))
 def _slices(x: DoubleWord, exponent: jax.Array, bits: int, count: int) -> list[jax.Array]:
     """Integers s with `x = sum(s[k] 2^(exponent - bits (k + 1)))`, at most 2^(bits-1) large."""
     word = DoubleWord(*(jnp.ldexp(part, -exponent) for part in x))
@@ -247,6 +283,14 @@ def _slices(x: DoubleWord, exponent: jax.Array, bits: int, count: int) -> list[j
         slices.append(jnp.round(word.high))
         word = two_sum(word.high - slices[-1], word.low)
     return slices
+
+
+@_slices.defjvp
+def _slices_jvp(*_: Any) -> Any:
+    raise TypeError(
+        "exact sums and moments cannot be differentiated; for a loss use "
+        "jiqa.distribution.frechet_loss."
+    )
 
 
 def _join(slices: list[jax.Array], exponent: jax.Array, bits: int) -> DoubleWord:

@@ -1,0 +1,150 @@
+"""Fréchet distance of two sets of images, each taken as a Gaussian in a space of features.
+
+Heusel, Ramsauer, Unterthiner, Nessler and Hochreiter, "GANs trained by a two time-scale update rule
+converge to a local Nash equilibrium", NIPS 2017. With features of Inception it is the FID:
+`|m - n|^2 + tr(A + B - 2 (A B)^(1/2))` for means m, n and covariances A, B.
+
+The trace of the root is the sum of the singular values of `A^(1/2) B^(1/2)`, with roots from the
+eigenvalues of each symmetric matrix. Unlike a root of the product, which other packages take, this
+is real, needs nothing added to singular covariances, and is exact to rounding there too: no root is
+taken of a small number that is a large one's rounding error.
+"""
+
+import warnings
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jiqa.core.arrays import AnyArray
+from jiqa.distribution import moments
+from jiqa.distribution.checks import check_features
+from jiqa.distribution.moments import Moments
+from jiqa.distribution.statistics import UNKNOWN, Statistics, of_features
+
+Set = Statistics | Moments | AnyArray
+
+
+def frechet_distance(reference: Set, generated: Set) -> float:
+    """Fréchet distance between two sets of images; FID where features are those of Inception.
+
+    Computed in float64 on the host. With as few images as dimensions, or fewer, covariances are
+    singular: the distance is defined, but far above that of many images, and a warning says so.
+
+    Args:
+        reference: The first set: features `[N, D]`, their streamed `Moments`, or `Statistics`.
+        generated: The second set; the distance is symmetric.
+
+    Returns:
+        The distance, 0 for equal statistics.
+
+    Raises:
+        TypeError: Neither array, moments nor statistics.
+        ValueError: Fewer than two images, another number of dimensions, NaN or infinite values.
+
+    >>> reference = Statistics(np.zeros(2), np.eye(2), 100)
+    >>> generated = Statistics(np.ones(2), 4 * np.eye(2), 100)
+    >>> frechet_distance(reference, generated)
+    4.0
+    """
+    first, second = (
+        _statistics(name, given)
+        for name, given in (("reference", reference), ("generated", generated))
+    )
+    if first.mean.shape != second.mean.shape:
+        raise ValueError(
+            f"frechet_distance: `reference` has {len(first.mean)} dimensions and `generated` "
+            f"{len(second.mean)}; compute both with the same feature function."
+        )
+    difference = first.mean - second.mean
+    roots = [_root(statistics.covariance) for statistics in (first, second)]
+    overlap = np.linalg.svd(roots[0].T @ roots[1], compute_uv=False).sum()
+    traces = np.trace(first.covariance) + np.trace(second.covariance)
+    return max(0.0, float(difference @ difference + traces - 2 * overlap))
+
+
+def frechet_loss(reference: Statistics, features: jax.Array) -> jax.Array:
+    """Fréchet distance of a batch from fixed statistics, to be minimised.
+
+    Mathiasen and Hvilshøj, "Backpropagating through Fréchet inception distance", 2020: the
+    product of the covariances has the eigenvalues of a matrix as large as the batch, of which the
+    cost is. It is the distance of `frechet_distance`, in the precision of the features.
+
+    Args:
+        reference: Statistics of the reference.
+        features: `[N, D]` of at least two images.
+
+    Returns:
+        A scalar. Its gradient is finite; in directions in which the batch or the reference does
+        not vary it is that of the mean and the trace alone.
+
+    Raises:
+        ValueError: Fewer than two images, another number of dimensions, NaN or infinite values.
+
+    >>> reference = Statistics(np.zeros(2), np.eye(2), 100)
+    >>> features = jnp.array([[1.0, 0.0], [-1.0, 0.0]])
+    >>> print(frechet_loss(reference, features).round(4))  # 2 + 2 - 2 sqrt(2)
+    1.1716
+    """
+    features = check_features("frechet_loss", "features", features)
+    if features.shape[1] != len(reference.mean):
+        raise ValueError(
+            f"frechet_loss: `features` has {features.shape[1]} dimensions and the reference "
+            f"{len(reference.mean)}; compute both with the same feature function."
+        )
+    mean, covariance = (
+        jnp.asarray(array, features.dtype) for array in (reference.mean, reference.covariance)
+    )
+    own = jnp.mean(features, 0)
+    deviations = (features - own) / (len(features) - 1) ** 0.5
+    product = jnp.matmul(jnp.matmul(deviations, covariance, precision="highest"), deviations.T)
+    traces = jnp.sum(deviations**2) + jnp.trace(covariance)
+    return jnp.sum((own - mean) ** 2) + traces - 2 * _trace_of_root(product)
+
+
+def _statistics(name: str, given: Set) -> Statistics:
+    """Statistics of whatever describes a set; warns where there are too few images."""
+    if isinstance(given, Moments):
+        found = moments.compute(given)
+    elif isinstance(given, Statistics):
+        found = given
+    else:
+        check_features("frechet_distance", name, given)
+        found = of_features(np.asarray(given))
+    if found.count != UNKNOWN and found.count <= len(found.mean):
+        warnings.warn(
+            f"frechet_distance: `{name}` has {found.count} images for {len(found.mean)} "
+            "dimensions, so its covariance is singular and the distance too large; use more "
+            "images, or kernel_distance, which is unbiased.",
+            stacklevel=3,
+        )
+    return found
+
+
+def _root(covariance: np.ndarray) -> np.ndarray:
+    """A matrix R `[D, rank]` with `R R^T` the covariance; what is rounding error of 0 is 0."""
+    values, vectors = np.linalg.eigh((covariance + covariance.T) / 2)
+    kept = values > len(values) * np.finfo(np.float64).eps * abs(values).max()
+    return vectors[:, kept] * np.sqrt(values[kept])
+
+
+@jax.custom_vjp
+def _trace_of_root(matrix: jax.Array) -> jax.Array:
+    """The trace of the root of a symmetric matrix without negative eigenvalues but by rounding."""
+    return _trace_of_root_forward(matrix)[0]
+
+
+def _trace_of_root_forward(matrix: jax.Array) -> tuple[jax.Array, jax.Array]:
+    values, vectors = jnp.linalg.eigh(matrix)
+    kept = values > len(values) * jnp.finfo(values.dtype).eps * jnp.max(jnp.abs(values))
+    roots = jnp.sqrt(jnp.where(kept, values, 1))
+    scaled = vectors * jnp.where(kept, 0.5 / roots, 0)
+    derivative = jnp.matmul(scaled, vectors.T, precision="highest")
+    return jnp.sum(jnp.where(kept, roots, 0)), derivative
+
+
+def _trace_of_root_backward(derivative: jax.Array, cotangent: jax.Array) -> tuple[jax.Array]:
+    return (cotangent * derivative,)
+
+
+_trace_of_root.defvjp(_trace_of_root_forward, _trace_of_root_backward)

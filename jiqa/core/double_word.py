@@ -170,9 +170,7 @@ def _total(x: DoubleWord) -> DoubleWord:
 
 
 @_total.defjvp
-def _total_jvp(
-    x: tuple[DoubleWord], tangent: tuple[DoubleWord]
-) -> tuple[DoubleWord, DoubleWord]:
+def _total_jvp(x: tuple[DoubleWord], tangent: tuple[DoubleWord]) -> tuple[DoubleWord, DoubleWord]:
     return _total(*x), DoubleWord(*(jnp.sum(part, 0) for part in tangent[0]))
 
 
@@ -303,6 +301,8 @@ def _join(slices: list[jax.Array], exponent: jax.Array, bits: int) -> DoubleWord
 
 def _head(x: jax.Array) -> jax.Array:
     """The first half of the significant bits, so that a product of two such heads is exact."""
-    bits = {4: np.uint32(0xFFFFF000), 8: np.uint64(0xFFFFFFFFF8000000)}[x.dtype.itemsize]
-    integer = jax.lax.bitcast_convert_type(x, bits.dtype)
-    return jax.lax.bitcast_convert_type(integer & bits, x.dtype)
+    mask: np.unsignedinteger = np.uint32(0xFFFFF000)
+    if x.dtype.itemsize == 8:
+        mask = np.uint64(0xFFFFFFFFF8000000)
+    integer = jax.lax.bitcast_convert_type(x, mask.dtype)
+    return jax.lax.bitcast_convert_type(integer & mask, x.dtype)

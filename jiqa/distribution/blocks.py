@@ -31,11 +31,10 @@ def scan_blocks(
     Returns:
         What was carried, and the results `[N, ...]`.
 
-    >>> rows = jnp.ones((3, 1))
-    >>> total, results = scan_blocks(
-    ...     lambda carry, block, numbers: (carry + block.sum(), numbers * block[:, 0]), 0, rows, 2**23
-    ... )
-    >>> print(total, results)
+    >>> def function(carry, block, numbers):
+    ...     return carry + block.sum(), numbers * block[:, 0]
+    >>> carry, results = scan_blocks(function, 0.0, jnp.ones((3, 1)), 2**23)
+    >>> print(carry, results)
     3.0 [0. 1. 2.]
     """
     number = len(rows)

@@ -9,6 +9,7 @@ A state holds, for each part, the number of images, the sum of their probabiliti
 negative entropies, as double words.
 """
 
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
@@ -24,7 +25,9 @@ from jiqa.distribution.checks import check_features
 BATCH = 1000  # images whose probabilities, times the number of parts, are in memory at once
 
 
-class ClassSums(NamedTuple):
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class ClassSums:
     """What the score needs of the images seen so far: a pytree of arrays.
 
     Attributes:

@@ -69,7 +69,9 @@ def kernel_distance(
             f"{fewest} images, the number of the smaller set."
         )
     keys = jax.random.split(jax.random.key(0) if key is None else key, (2, subsets))
-    rows = [_draw(own, len(features), subset_size) for own, features in zip(keys, (x, y), strict=True)]
+    rows = [
+        _draw(own, len(features), subset_size) for own, features in zip(keys, (x, y), strict=True)
+    ]
     return kernel_distance_of(x, y, *rows)
 
 

@@ -16,7 +16,7 @@ in any order, agree to about twelve digits.
 True
 """
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
@@ -30,7 +30,9 @@ from jiqa.distribution.checks import check_features
 from jiqa.distribution.statistics import Statistics
 
 
-class Moments(NamedTuple):
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Moments:
     """The moments of the images seen so far: a pytree of arrays.
 
     Attributes:
@@ -235,7 +237,5 @@ def _number(count: jax.Array, dtype: DTypeLike) -> DoubleWord:
 
 def _outer(vector: DoubleWord, weight: DoubleWord) -> DoubleWord:
     """The outer product of a vector with itself, times a scalar."""
-    row, column = (
-        DoubleWord(*(jnp.expand_dims(part, axis) for part in vector)) for axis in (0, 1)
-    )
+    row, column = (DoubleWord(*(jnp.expand_dims(part, axis) for part in vector)) for axis in (0, 1))
     return dw.multiply(dw.multiply(row, column), weight)

@@ -37,9 +37,7 @@ class Statistics:
         Traceback (most recent call last):
         ValueError: statistics: mean (2,) and covariance (3, 3); give [D] and [D, D].
         """
-        mean, covariance = (
-            np.asarray(array, np.float64) for array in (self.mean, self.covariance)
-        )
+        mean, covariance = (np.asarray(array, np.float64) for array in (self.mean, self.covariance))
         if mean.ndim != 1 or not mean.size or covariance.shape != 2 * mean.shape:
             raise ValueError(
                 f"statistics: mean {mean.shape} and covariance {covariance.shape}; give [D] and "

@@ -1,0 +1,1 @@
+collect_ignore = ["data/make_goldens.py"]  # needs PyTorch and other packages

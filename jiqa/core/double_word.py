@@ -23,8 +23,8 @@ import numpy as np
 from jax.typing import DTypeLike
 
 SLICE_BITS = 8  # of the factors in `gram`
-SLICES = 6
-CHUNK = 128  # rows: 128 rows x 6 pairs of slices x 2^14, their largest product, are below 2^24
+SLICES = 7
+CHUNK = 128  # rows: 128 x 7 pairs of slices x 2^14, their largest product, are below 2^24
 MOST_DEVICES = 2**13  # in `psum`
 SUMMANDS = 2**12  # that `total` adds up at a time
 
@@ -165,7 +165,7 @@ def _total(x: DoubleWord) -> DoubleWord:
         missing = [(0, -length % SUMMANDS)] + [(0, 0)] * len(others)
         parts = (jnp.pad(part, missing).reshape(-1, SUMMANDS, *others) for part in x)
         return _total(total(DoubleWord(*parts), 1))
-    largest = partial(jnp.max, axis=0, initial=jnp.iinfo(jnp.int32).min // 2)
+    largest = partial(jnp.max, axis=0, initial=jnp.finfo(x.high.dtype).minexp)
     return _sum_exactly(x, SUMMANDS, largest, partial(jnp.sum, axis=0))
 
 
@@ -211,8 +211,8 @@ def _sum_exactly(
 def gram(x: DoubleWord) -> tuple[DoubleWord, DoubleWord]:
     """Sums of rows and of their outer products.
 
-    In float32 both are exact but for what is below 2^-48 of the largest number of a column; in
-    float64 they have float64's own precision.
+    In float32 both are exact but for what is below 2^-54 of the largest number of a column, and
+    have the 48 bits of a double word; in float64 they have float64's own precision.
 
     Args:
         x: `[n, D]`.
@@ -268,7 +268,7 @@ def _chunk_gram(x: DoubleWord, exponent: jax.Array) -> tuple[DoubleWord, DoubleW
 
 def _exponent(x: jax.Array) -> jax.Array:
     """The power of two just above |x|, plus one: slices then have a magnitude of 2^(bits-1)."""
-    return jnp.frexp(x)[1] + 1
+    return jnp.where(x == 0, jnp.finfo(x.dtype).minexp, jnp.frexp(x)[1] + 1)
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(2, 3))

@@ -1,7 +1,8 @@
 """Writes goldens.json: what public packages say about small random features, images and parameters.
 
 Packages: pytorch-fid 0.3.0, clean-fid 0.1.35, torch-fidelity 0.4.0, torchmetrics 1.9.0, prdc 0.2,
-with torch 2.13.0, torchvision 0.28.0, numpy 2.4.6, scipy 1.17.1, pillow 13.0.0. Run once in an environment of its own that holds them: `python make_goldens.py`.
+with torch 2.13.0, torchvision 0.28.0, numpy 2.4.6, scipy 1.17.1, pillow 13.0.0. Run once in an
+environment of its own that holds them: `python make_goldens.py`.
 
 The published parameters of Inception are replaced by random ones that `parameters.py` describes, so
 what is compared is the architecture, the resizing and the arithmetic.

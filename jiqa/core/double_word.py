@@ -287,7 +287,7 @@ def _slices(x: DoubleWord, exponent: jax.Array, bits: int, count: int) -> list[j
 def _slices_jvp(*_: Any) -> Any:
     raise TypeError(
         "exact sums and moments cannot be differentiated; for a loss use "
-        "jiqa.distribution.frechet_loss."
+        "jiqa.distribution.FrechetLoss."
     )
 
 

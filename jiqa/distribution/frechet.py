@@ -11,6 +11,7 @@ taken of a small number that is a large one's rounding error.
 """
 
 import warnings
+from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
@@ -47,10 +48,7 @@ def frechet_distance(reference: Set, generated: Set) -> float:
     >>> frechet_distance(reference, generated)
     4.0
     """
-    first, second = (
-        _statistics(name, given)
-        for name, given in (("reference", reference), ("generated", generated))
-    )
+    first, second = _statistics("reference", reference), _statistics("generated", generated)
     if first.mean.shape != second.mean.shape:
         raise ValueError(
             f"frechet_distance: `reference` has {len(first.mean)} dimensions and `generated` "
@@ -63,43 +61,69 @@ def frechet_distance(reference: Set, generated: Set) -> float:
     return max(0.0, float(difference @ difference + traces - 2 * overlap))
 
 
-def frechet_loss(reference: Statistics, features: jax.Array) -> jax.Array:
-    """Fréchet distance of a batch from fixed statistics, to be minimised.
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class FrechetLoss:
+    """Fréchet distance of a batch from a reference, to be minimised: a pytree that is called.
 
-    Mathiasen and Hvilshøj, "Backpropagating through Fréchet inception distance", 2020: the
-    product of the covariances has the eigenvalues of a matrix as large as the batch, of which the
-    cost is. It is the distance of `frechet_distance`, in the precision of the features.
+    Mathiasen and Hvilshøj, "Backpropagating through Fréchet inception distance", 2020, make its
+    cost that of a matrix as large as the batch; here the singular values of that matrix are taken,
+    not roots of eigenvalues, so its gradient is bounded however few images or dimensions vary.
 
-    Args:
-        reference: Statistics of the reference.
-        features: `[N, D]` of at least two images.
-
-    Returns:
-        A scalar. Its gradient is finite; in directions in which the batch or the reference does
-        not vary it is that of the mean and the trace alone.
-
-    Raises:
-        ValueError: Fewer than two images, another number of dimensions, NaN or infinite values.
-
-    >>> reference = Statistics(np.zeros(2), np.eye(2), 100)
-    >>> features = jnp.array([[1.0, 0.0], [-1.0, 0.0]])
-    >>> print(frechet_loss(reference, features).round(4))  # 2 + 2 - 2 sqrt(2)
-    1.1716
+    Attributes:
+        mean: The reference's mean `[D]`.
+        root: A matrix R `[D, rank]` with `R R^T` the reference's covariance.
     """
-    features = check_features("frechet_loss", "features", features)
-    if features.shape[1] != len(reference.mean):
-        raise ValueError(
-            f"frechet_loss: `features` has {features.shape[1]} dimensions and the reference "
-            f"{len(reference.mean)}; compute both with the same feature function."
-        )
-    mean, covariance = (
-        jnp.asarray(array, features.dtype) for array in (reference.mean, reference.covariance)
-    )
-    own = jnp.mean(features, 0)
-    deviations = (features - own) / (len(features) - 1) ** 0.5
-    product = jnp.matmul(jnp.matmul(deviations, covariance, precision="highest"), deviations.T)
-    traces = jnp.sum(deviations**2) + jnp.trace(covariance)
-    return jnp.sum((own - mean) ** 2) + traces - 2 * _trace_of_root(product)
+
+    mean: jax.Array
+    root: jax.Array
+
+    @classmethod
+    def from_reference(cls, reference: Set) -> "FrechetLoss":
+        """The loss for a reference.
+
+        Args:
+            reference: As in `frechet_distance`.
+
+        Returns:
+            The loss, in float32 unless x64 is enabled.
+
+        Raises:
+            TypeError: As in `frechet_distance`.
+            ValueError: As in `frechet_distance`.
+        """
+        found = _statistics("reference", reference)
+        return cls(jnp.asarray(found.mean), jnp.asarray(_root(found.covariance)))
+
+    def __call__(self, features: jax.Array) -> jax.Array:
+        """The distance of features from the reference.
+
+        Args:
+            features: `[N, D]` of at least two images.
+
+        Returns:
+            A scalar in the features' precision.
+
+        Raises:
+            TypeError: The features are no floats.
+            ValueError: Fewer than two images, another number of dimensions, NaN or infinite values.
+
+        >>> loss = FrechetLoss.from_reference(Statistics(np.zeros(2), np.eye(2), 100))
+        >>> print(loss(jnp.array([[1.0, 0.0], [-1.0, 0.0]])).round(4))  # 2 + 2 - 2 sqrt(2)
+        1.1716
+        """
+        features = check_features("FrechetLoss", "features", features)
+        if features.shape[1] != len(self.mean):
+            raise ValueError(
+                f"FrechetLoss: `features` has {features.shape[1]} dimensions and the reference "
+                f"{len(self.mean)}; compute both with the same feature function."
+            )
+        mean, root = (array.astype(features.dtype) for array in (self.mean, self.root))
+        own = jnp.mean(features, 0)
+        deviations = (features - own) / (len(features) - 1) ** 0.5
+        traces = jnp.sum(deviations**2) + jnp.sum(root**2)
+        overlap = _nuclear_norm(jnp.matmul(deviations, root, precision="highest"))
+        return jnp.sum((own - mean) ** 2) + traces - 2 * overlap
 
 
 def _statistics(name: str, given: Set) -> Statistics:
@@ -129,22 +153,20 @@ def _root(covariance: np.ndarray) -> np.ndarray:
 
 
 @jax.custom_vjp
-def _trace_of_root(matrix: jax.Array) -> jax.Array:
-    """The trace of the root of a symmetric matrix without negative eigenvalues but by rounding."""
-    return _trace_of_root_forward(matrix)[0]
+def _nuclear_norm(matrix: jax.Array) -> jax.Array:
+    """The sum of the singular values."""
+    return jnp.linalg.svd(matrix, compute_uv=False).sum()
 
 
-def _trace_of_root_forward(matrix: jax.Array) -> tuple[jax.Array, jax.Array]:
-    values, vectors = jnp.linalg.eigh(matrix)
-    kept = values > len(values) * jnp.finfo(values.dtype).eps * jnp.max(jnp.abs(values))
-    roots = jnp.sqrt(jnp.where(kept, values, 1))
-    scaled = vectors * jnp.where(kept, 0.5 / roots, 0)
-    derivative = jnp.matmul(scaled, vectors.T, precision="highest")
-    return jnp.sum(jnp.where(kept, roots, 0)), derivative
+def _nuclear_norm_forward(matrix: jax.Array) -> tuple[jax.Array, jax.Array]:
+    left, values, right = jnp.linalg.svd(matrix, full_matrices=False)
+    # Where a value is zero its vectors are arbitrary, and zero is a subgradient.
+    kept = values > max(matrix.shape) * jnp.finfo(values.dtype).eps * jnp.max(values, initial=0)
+    return values.sum(), jnp.matmul(left * kept, right, precision="highest")
 
 
-def _trace_of_root_backward(derivative: jax.Array, cotangent: jax.Array) -> tuple[jax.Array]:
+def _nuclear_norm_backward(derivative: jax.Array, cotangent: jax.Array) -> tuple[jax.Array]:
     return (cotangent * derivative,)
 
 
-_trace_of_root.defvjp(_trace_of_root_forward, _trace_of_root_backward)
+_nuclear_norm.defvjp(_nuclear_norm_forward, _nuclear_norm_backward)

@@ -8,6 +8,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from jiqa.core.models import load_model, save_model
+from jiqa.distribution.checks import check_features
 
 UNKNOWN = 0  # the count of statistics whose file does not tell it
 
@@ -71,8 +72,6 @@ def of_features(features: np.ndarray) -> Statistics:
     >>> print(of_features(np.array([[1.0, 0.0], [3.0, 0.0]])).mean)
     [2. 0.]
     """
-    from jiqa.distribution.checks import check_features
-
     check_features("statistics", "features", features)
     wide = np.asarray(features, np.float64)
     covariance = np.cov(wide, rowvar=False).reshape(2 * wide.shape[1:])

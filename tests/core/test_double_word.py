@@ -62,7 +62,7 @@ def test_total_is_exact_whatever_the_order(length, rng):
 def test_total_can_be_differentiated_and_moments_cannot():
     gradient = jax.grad(lambda x: dw.total(x**2).high)(jnp.arange(3.0, dtype=jnp.float32))
     assert_array_equal(gradient, [0, 2, 4])
-    with pytest.raises(TypeError, match=r"use jiqa\.distribution\.frechet_loss"):
+    with pytest.raises(TypeError, match=r"use jiqa\.distribution\.FrechetLoss"):
         jax.grad(lambda x: dw.gram(DoubleWord.of(x))[1].high.sum())(jnp.ones((2, 2), jnp.float32))
 
 

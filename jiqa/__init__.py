@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 _SUBMODULES = (
     "core",
     "deep",
+    "evaluation",
     "full_reference",
     "images",
     "no_reference",

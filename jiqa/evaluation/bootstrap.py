@@ -224,7 +224,7 @@ def _plcc(counts: jax.Array, opinions: _Items) -> Callable[[_Items], jax.Array]:
 def _srocc(counts: jax.Array, opinions: _Items) -> Callable[[_Items], jax.Array]:
     def centred(items: _Items) -> jax.Array:
         below, up_to = _cumulated(counts, items)
-        return (below + up_to) / (2 * counts.sum(0)) - 0.5
+        return (below + up_to) / counts.sum(0) - 1  # twice the rank less its mean, over N
 
     y = centred(opinions)
     return lambda scores: _correlation(counts, centred(scores), y)
@@ -261,10 +261,14 @@ RANKED = ("srocc", "krocc")
 
 
 def _correlation(counts: jax.Array, x: jax.Array, y: jax.Array) -> jax.Array:
-    """Correlation of centred x and y `[N, B]`, NaN where one of them does not vary."""
-    covariance = (counts * x * y).sum(0)
-    variances = (counts * x**2).sum(0) * (counts * y**2).sum(0)
-    return safe_divide(covariance, safe_sqrt(variances), jnp.nan)
+    """Correlation of centred x and y `[N, B]` of unit size, NaN where one of them does not vary."""
+    total = counts.sum(0)
+    covariance = (counts * x * y).sum(0) / total
+    variances = (counts * x**2).sum(0) / total, (counts * y**2).sum(0) / total
+    least = (100 * jnp.finfo(x.dtype).eps) ** 2  # what rounding leaves of no variance
+    varies = jnp.minimum(*variances) > least
+    product = jnp.where(varies, variances[0] * variances[1], 1)
+    return jnp.where(varies, covariance / jnp.sqrt(product), jnp.nan)
 
 
 def _cumulated(counts: jax.Array, items: _Items) -> tuple[jax.Array, jax.Array]:

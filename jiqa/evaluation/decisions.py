@@ -65,7 +65,7 @@ def judge_pairs(
     """
     from scipy import special
 
-    rated, error = paired(opinions, standard_error, constant=True)
+    rated, error = paired(opinions, standard_error, least=2, constant=True)
     if (error < 0).any():
         raise ValueError("a standard error is negative.")
     number = len(rated)
@@ -138,7 +138,7 @@ def decide(scores: ArrayLike, pairs: Pairs) -> Decisions:
     """
     number = max(pairs.first.max(), pairs.second.max()) + 1
     rows = np.atleast_2d(np.asarray(scores, np.float64))
-    rows = several(rows, np.zeros(rows.shape[1]), infinite=True, constant=True)
+    rows = several(rows, np.zeros(rows.shape[1]), least=2, infinite=True, constant=True)
     if rows.shape[1] < number:
         raise ValueError(f"scores are of {rows.shape[1]} images, the pairs of {number}.")
     differs = pairs.outcome != 0
@@ -193,7 +193,7 @@ def decision_frequencies(scores: ArrayLike, pairs: Pairs, threshold: float) -> F
     >>> decision_frequencies([1.0, 2.0, 3.0, 5.0, 4.0], pairs, 1.5)
     Frequencies(correct=0.8, false_tie=0.2, false_differentiation=0.0, false_ranking=0.0)
     """
-    row, _ = paired(scores, np.zeros(np.shape(scores)), infinite=True, constant=True)
+    row, _ = paired(scores, np.zeros(np.shape(scores)), least=2, infinite=True, constant=True)
     if threshold < 0:
         raise ValueError(f"the threshold is {threshold}; it must be at least 0.")
     difference = _differences(row, pairs)

@@ -63,13 +63,22 @@ def paired(
     return first, second
 
 
-def several(scores: ArrayLike, opinions: ArrayLike, **allowed: bool) -> np.ndarray:
+def several(
+    scores: ArrayLike,
+    opinions: ArrayLike,
+    *,
+    least: int = LEAST_ITEMS,
+    infinite: bool = False,
+    constant: bool = False,
+) -> np.ndarray:
     """Scores of several metrics `[M, N]`, or of one `[N]`, each checked as by `paired`.
 
     Args:
         scores: `[M, N]` or `[N]`.
         opinions: `[N]`.
-        **allowed: `infinite` and `constant` of `paired`.
+        least: See `paired`.
+        infinite: See there.
+        constant: See there.
 
     Returns:
         Scores `[M, N]` in float64.
@@ -81,4 +90,7 @@ def several(scores: ArrayLike, opinions: ArrayLike, **allowed: bool) -> np.ndarr
     (1, 5)
     """
     rows = np.atleast_2d(np.asarray(scores, np.float64))
-    return np.stack([paired(row, opinions, **allowed)[0] for row in rows])
+    checked = [
+        paired(row, opinions, least=least, infinite=infinite, constant=constant) for row in rows
+    ]
+    return np.stack([row for row, _ in checked])

@@ -39,21 +39,21 @@ def test_small_case_by_hand():
 
 
 def test_values_of_another_implementation():
-    """VMAF's own test of its port of the authors' code: 0.9167, 0.95, 1 and 3.
+    """What VMAF's port of the authors' code gives in its own tests (perf_metric_test.py).
 
     It takes each pair in both orders and each image beside itself, and asks for |z| > 2.
     """
-    np.random.seed(0)
+    np.random.seed(1)
     ratings = np.random.normal(0, 1.0, [4, 10]) + np.array([1, 2, 3, 4])[:, None]
     opinions, error = ratings.mean(1), ratings.std(1, ddof=1) / np.sqrt(10)
     first, second = (side.ravel() for side in np.indices((4, 4)))
     z = (opinions[first] - opinions[second]) / np.hypot(error[first], error[second])
     outcome = np.where(np.abs(z) > 2, np.sign(z), 0)
-    found = decide([1.0, 2.0, 3.0, 4.0], Pairs(first, second, outcome))
-    assert found.better_worse[0] == pytest.approx(0.9166666666666666)
-    assert found.different_similar[0] == pytest.approx(0.95)
-    assert found.correct[0] == 1
-    assert found.threshold[0] == pytest.approx(3)
+    found = decide([[1, 2, 3, 4], [3, 1, 2, 4]], Pairs(first, second, outcome))
+    np.testing.assert_allclose(found.different_similar, [0.9375, 0.625])
+    np.testing.assert_allclose(found.better_worse, [1, 0.8125])
+    np.testing.assert_allclose(found.correct, [1, 0.75])
+    np.testing.assert_allclose(found.threshold, [1, 2])
 
 
 def test_area_is_the_mann_whitney_statistic(rng):

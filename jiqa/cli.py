@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.table import Table
 
+    from jiqa.evaluation.report import Report
     from jiqa.results import Scores
     from jiqa.weights import Entry
 
@@ -80,7 +81,7 @@ def score(
         with _progress_bar() as progress:
             scores = score_files(
                 pairs,
-                [name.strip() for name in metrics.split(",")],
+                _split(metrics),
                 output=output,
                 resume=resume,
                 alpha=alpha,
@@ -97,6 +98,97 @@ def score(
         raise
     _print_scores(scores, rows, output)
     return _print_errors(scores, output)
+
+
+def bench(
+    data: Annotated[tuple[Path, ...], tyro.conf.arg(metavar="DATA")] = (),
+    /,
+    *,
+    metrics: str | None = None,
+    scores: tuple[Path, ...] = (),
+    columns: str = "",
+    higher_is_better: str = "",
+    lower_is_better: str = "",
+    output: Path = Path("jiqa-bench"),
+    resume: bool = False,
+    mapping: Literal["logistic4", "logistic5", "cubic"] = "logistic4",
+    resample: Literal["auto", "content", "image"] = "auto",
+    resamples: int = 10_000,
+    confidence: float = 0.95,
+    significance: float = 0.05,
+    correction: Literal["holm", "benjamini_hochberg", "none"] = "holm",
+    seed: int = 0,
+    page: bool = True,
+    workers: int | None = None,
+) -> int:
+    """Compare metrics by how well they agree with opinions.
+
+    Writes tables of correlations with intervals, of significance tests between all metrics and of
+    groups of images, and a page with them and scatter plots. Scores of DATA are kept in the folder
+    scores of the output.
+
+    Args:
+        data: Rated images: a folder of TID2013, TID2008, KADID-10k or CSIQ as published, or a table
+            with the columns distorted, mos or dmos and, where known, reference, std, ratings,
+            standard_error, distortion, level, content.
+        metrics: Names from `jiqa list`, with options as in ssim:luma=bt601; psnr,ssim if not given.
+            Of tables of scores, the columns; all that are numbers if not given.
+        scores: Tables of precomputed scores: mos or dmos, a column a metric, and others as above.
+        columns: What the tables of scores call the columns above, as dmos=dmos_new,content=image.
+        higher_is_better: Metrics of which more is better, where `jiqa list` does not know them.
+        lower_is_better: Metrics of which less is better. Of what is in neither list the sign of the
+            correlation decides, which is noted.
+        output: Folder for the results.
+        resume: Continue an unfinished run, and do not score again what this folder has.
+        mapping: The curve fitted before PLCC, RMSE and tests of residuals.
+        resample: What intervals are drawn over: contents (if there are 10 or more) or images.
+        resamples: How often.
+        confidence: Of intervals.
+        significance: Level of tests.
+        correction: For the number of tests.
+        seed: Of the random numbers.
+        page: Whether to write the page.
+        workers: Threads that decode files; one a core if not given.
+    """
+    from jiqa.evaluation import run
+    from jiqa.evaluation.benchmark import Protocol, evaluate
+    from jiqa.evaluation.report import Report
+    from jiqa.scoring import use_compilation_cache
+
+    use_compilation_cache()
+    if page:
+        from jiqa.evaluation.page import load_template
+
+        load_template()  # what it lacks should show now
+    protocol = Protocol(mapping, resample, resamples, confidence, significance, correction, seed)
+    names = None if metrics is None else _split(metrics)
+    data_sets, tables = run.open_sources(data, scores, names, columns)
+    for data_set in data_sets:
+        with _progress_bar(f"scoring {data_set.name}") as progress:
+            table = run.score_data_set(
+                data_set,
+                names or ["psnr", "ssim"],
+                output,
+                resume=resume,
+                workers=workers,
+                progress=progress,
+            )
+        tables.append(table)
+    evaluations = []
+    rated = run.rate_all(tables, higher=_split(higher_is_better), lower=_split(lower_is_better))
+    for found in rated:
+        with _progress_bar(f"statistics of {found.name}", "steps") as progress:
+            evaluations.append(evaluate(found, protocol, progress=progress))
+    report = Report(evaluations, run.metadata(protocol))
+    written = report.write(output, page=page)
+    _print_report(report)
+    print(f"All results are in {output}; see {written}.")
+    failed = sum(
+        int(table.frame["error"].notna().sum()) for table in tables if "error" in table.frame
+    )
+    if failed:
+        print(f"jiqa: {failed} pairs could not be scored, see {output}/scores.", file=sys.stderr)
+    return 1 if failed else 0
 
 
 def list_metrics(
@@ -282,6 +374,7 @@ def weights(
 
 COMMANDS: dict[str, Callable[..., int]] = {
     "score": score,
+    "bench": bench,
     "list": list_metrics,
     "describe": describe,
     "demo": demo,
@@ -328,7 +421,9 @@ def _track(what: str, paths: Sequence[Path]) -> Iterable[Path]:
 
 
 @contextmanager
-def _progress_bar() -> Iterator[Callable[[int, int], None] | None]:
+def _progress_bar(
+    what: str = "scoring", unit: str = "pairs"
+) -> Iterator[Callable[[int, int], None] | None]:
     """A bar with rate and time left on standard error, if that is a terminal."""
     console = Console(stderr=True)
     if not console.is_terminal:
@@ -338,9 +433,14 @@ def _progress_bar() -> Iterator[Callable[[int, int], None] | None]:
 
     class Rate(progress.ProgressColumn):
         def render(self, task: progress.Task) -> str:
-            return f"{task.speed:.1f} pairs/s" if task.speed else ""
+            return f"{task.speed:.1f} {unit}/s" if task.speed else ""
 
-    columns = progress.BarColumn(), progress.MofNCompleteColumn(), Rate()
+    columns = (
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        Rate(),
+    )
     left = progress.TimeRemainingColumn()
     with progress.Progress(*columns, left, console=console, transient=True) as bar:
         tasks: list[progress.TaskID] = []
@@ -348,7 +448,7 @@ def _progress_bar() -> Iterator[Callable[[int, int], None] | None]:
         def advance(finished: int, total: int) -> None:
             # What a resumed run had finished before is no progress of this one.
             if not tasks:
-                tasks.append(bar.add_task("scoring", total=total, completed=finished))
+                tasks.append(bar.add_task(what, total=total, completed=finished))
             bar.update(tasks[0], completed=finished)
 
         yield advance
@@ -376,6 +476,51 @@ def _print_scores(scores: "Scores", rows: int, output: Path | None) -> None:
     if len(shown) < len(frame):
         rest = f"all are in {output}" if output else "--output keeps all of them"
         console.print(f"The first {len(shown)} of {len(frame)} pairs; {rest}.")
+
+
+def _print_report(report: "Report") -> None:
+    """Prints the correlations of each data set, best metric first, and of all together."""
+    console = _console()
+    shown = {
+        "SROCC": "srocc",
+        "KROCC": "krocc",
+        "PLCC fitted": "plcc_mapped",
+        "PLCC": "plcc",
+        "RMSE": "rmse",
+        "C0": "correct",
+    }
+    for found in report.evaluations:
+        rows = found.summary.sort_values("srocc", ascending=False)
+        columns = {head: name for head, name in shown.items() if name in rows}
+        table = _table("metric")
+        for head in columns:
+            table.add_column(head, justify="right")
+        for row in rows.to_dict("records"):
+            cells = []
+            for name in columns.values():
+                cell = f"{row[name]:.4f}"
+                if f"{name}_low" in rows:
+                    cell += f" [{row[f'{name}_low']:.3f}, {row[f'{name}_high']:.3f}]"
+                cells.append(cell.replace("nan", "-"))
+            best = "↑" if row["higher_is_better"] else "↓"
+            table.add_row(f"{row['metric']} {best}", *cells)
+        size = len(found.rated.quality)
+        console.print(f"{found.rated.name}: {size} images, intervals over {found.drawn}")
+        console.print(table)
+        for note in found.notes:
+            console.print(f"  {note}")
+    if len(report.evaluations) > 1:
+        overview = report.overview()
+        table = _table("SROCC")
+        for data_set in overview.columns:
+            table.add_column(str(data_set), justify="right")
+        for metric, values in zip(overview.index, overview.to_numpy(), strict=True):
+            table.add_row(metric, *(f"{value:.4f}".replace("nan", "-") for value in values))
+        console.print(table)
+
+
+def _split(names: str) -> list[str]:
+    return [name.strip() for name in names.split(",") if name.strip()]
 
 
 def _print_errors(scores: "Scores", output: Path | None) -> int:

@@ -174,6 +174,7 @@ def _linear(
     found: dict[str, Any] = {"plcc": plcc(rated.turned[place, inside], rated.quality[inside])}
     for kind, fitted in curves.items():
         found[f"plcc_{kind}"] = _or_nan(plcc, fitted(scores), opinions)
+    found["plcc_mapped"] = found[f"plcc_{protocol.mapping}"]
     found |= {"rmse": rmse(predictions, opinions), "mae": mae(predictions, opinions)}
     for spread in ("std", "standard_error"):
         values = rated.column("std") if spread == "std" else rated.standard_error

@@ -11,6 +11,7 @@ Images made from one reference are not independent. With `clusters` whole refere
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Literal, NamedTuple, get_args
 
 import jax
@@ -19,12 +20,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from jiqa.core.arrays import safe_divide, safe_sqrt
+from jiqa.evaluation.dependent_correlations import z_test
 from jiqa.evaluation.samples import UndefinedStatisticError, several
 
 Statistic = Literal["plcc", "srocc", "krocc", "rmse"]
 Method = Literal["bca", "percentile", "fisher"]
 # Counts computed at a time: few enough for the processor's cache, enough to keep it busy.
 COUNTS_AT_A_TIME = 2**21
+# Rows of the N by N comparisons of Kendall's coefficient that are held at a time.
+ROWS_AT_A_TIME = 256
 
 
 @dataclass(frozen=True)
@@ -52,15 +56,13 @@ class Bootstrap:
     def p_values(self) -> np.ndarray:
         """Two-sided p-values `[M, M]` of the hypothesis that two metrics are equal.
 
-        Twice the share of resamples in which the better one is not better, at least 2 / (B + 1).
+        Of the difference over its standard deviation over the resamples, taken as standard normal.
         """
-        metrics, resamples = self.samples.shape
-        p = np.ones((metrics, metrics))
-        for first in range(metrics):
-            for second in range(first):
-                difference = self.samples[first] - self.samples[second]
-                tail = min((difference <= 0).sum(), (difference >= 0).sum())
-                p[first, second] = p[second, first] = min(1, 2 * (tail + 1) / (resamples + 1))
+        p = np.ones((len(self.value), len(self.value)))
+        for first, second in combinations(range(len(self.value)), 2):
+            error = np.nanstd(self.samples[first] - self.samples[second], ddof=1)
+            test = z_test(self.value[first] - self.value[second], float(error))
+            p[first, second] = p[second, first] = test.p_value
         return p
 
 
@@ -236,13 +238,16 @@ def _krocc(counts: jax.Array, opinions: _Items) -> Callable[[_Items], jax.Array]
         below, up_to = _cumulated(counts, items)
         return counts.sum(0) ** 2 - (counts * (up_to - below)).sum(0)
 
-    def signs(items: _Items) -> jax.Array:
-        return jnp.sign(items.values[:, None] - items.values)
-
-    y_untied, y_signs = untied(opinions), signs(opinions)
+    y_untied = untied(opinions)
 
     def compare(scores: _Items) -> jax.Array:
-        agreeing = (counts * ((signs(scores) * y_signs) @ counts)).sum(0)
+        def agreement(item: tuple[jax.Array, jax.Array]) -> jax.Array:
+            """How many drawn items stand to one as by opinion, less how many do not `[B]`."""
+            x, y = item
+            return (jnp.sign(x - scores.values) * jnp.sign(y - opinions.values)) @ counts
+
+        each = jax.lax.map(agreement, (scores.values, opinions.values), batch_size=ROWS_AT_A_TIME)
+        agreeing = (counts * each).sum(0)
         return safe_divide(agreeing, safe_sqrt(untied(scores) * y_untied), jnp.nan)
 
     return compare

@@ -68,8 +68,9 @@ class Rated:
 
     @property
     def content(self) -> np.ndarray | None:
-        """The original that each image is of, where that is known."""
-        return self.column("content" if "content" in self.frame else "reference")
+        """The original that each image is of, where that is known; letters' case is no matter."""
+        labels = self.column("content" if "content" in self.frame else "reference")
+        return None if labels is None else np.char.lower(labels.astype(str))
 
     @property
     def standard_error(self) -> np.ndarray | None:
@@ -117,7 +118,8 @@ def rate(
     frame = frame[whole].reset_index(drop=True)
     if len(frame) < LEAST_ITEMS:
         raise ValueError(
-            f"{name} has {len(frame)} images with all scores; at least {LEAST_ITEMS} are needed."
+            f"{name} has {len(frame)} images with all scores; at least {LEAST_ITEMS} are needed. "
+            + " ".join(notes)
         )
     constant = [metric for metric in metrics if frame[metric].nunique() == 1]
     if constant:

@@ -118,7 +118,7 @@ def test_p_values_of_differences(rng):
     np.testing.assert_array_equal(p, p.T)
     assert (np.diag(p) == 1).all()
     assert p[0, 1] > 0.05
-    assert p[0, 2] == 0.002  # not once in 999
+    assert p[0, 2] < 1e-6
     assert bootstrap([scores[0]] * 2, opinions, resamples=99).p_values()[0, 1] == 1
 
 

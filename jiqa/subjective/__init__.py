@@ -1,0 +1,1 @@
+"""Opinions of observers: from votes to scores with intervals."""

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from sureal import pc_subjective_model as pair_models
 from sureal import subjective_model as models
 from sureal.dataset_reader import RawDatasetReader
 from sureal.tools.misc import import_python_file
@@ -34,6 +35,7 @@ MODELS = {
     "subject": models.MaximumLikelihoodEstimationModelContentOblivious,
     "subject_and_content": models.MaximumLikelihoodEstimationModel,
 }
+WINS = [[0, 3, 2, 7], [1, 0, 6, 3], [4, 3, 0, 0], [1, 2, 5, 0]]  # the example in sureal's source
 KEPT = (
     "quality_scores",
     "quality_scores_std",
@@ -67,6 +69,14 @@ def main(folder: Path) -> None:
                 if key in result
             }
             print(name, model_name, "done", flush=True)
+    wins = np.array(WINS)
+    thurstone = pair_models.ThurstoneMlePairedCompSubjectiveModel.resolve_model(wins)
+    logistic = pair_models.BradleyTerryMlePairedCompSubjectiveModel.resolve_model(wins)
+    goldens["pairs"] = {
+        "wins": WINS,
+        "thurstone": np.asarray(thurstone[0]).round(7).tolist(),
+        "bradley_terry": np.asarray(logistic[0]).round(7).tolist(),
+    }
     text = json.dumps(goldens).replace("NaN", "null")
     Path(__file__).with_name("sureal_goldens.json").write_text(text + "\n")
 

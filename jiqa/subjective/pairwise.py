@@ -141,7 +141,7 @@ def scale_pairs(
     >>> print(scale.score.round(6))
     [0. 1. 2.]
     """
-    counts = _as_wins(wins)
+    counts = as_wins(wins)
     counts = counts.sum(0) if counts.ndim == 3 else counts
     precision = _precision(prior_deviation)
     if reference is not None and not 0 <= reference < len(counts):
@@ -198,7 +198,7 @@ def bootstrap_pairs(
     >>> bootstrap_pairs(wins, samples=20).error.round(9).tolist()  # all observers are alike
     [0.0, 0.0]
     """
-    counts = _as_wins(wins)
+    counts = as_wins(wins)
     if counts.ndim != 3 or len(counts) < 2:
         raise ValueError("resampling needs wins [observers, stimuli, stimuli] of two observers.")
     whole = scale_pairs(
@@ -265,7 +265,7 @@ def screen_pairs(
     >>> screen_pairs(wins).rejected.nonzero()[0].tolist()
     [7]
     """
-    counts = _as_wins(wins)
+    counts = as_wins(wins)
     if counts.ndim != 3 or len(counts) < 4:
         raise ValueError("screening needs wins [observers, stimuli, stimuli] of four observers.")
     others = counts.sum(0) - counts
@@ -395,7 +395,19 @@ def _fit(wins: jax.Array, precision: jax.Array, model: Model) -> tuple[jax.Array
     return score - score.mean(), centre @ inverse @ centre, log_likelihood, change <= 1e-9
 
 
-def _as_wins(wins: ArrayLike) -> np.ndarray:
+def as_wins(wins: ArrayLike) -> np.ndarray:
+    """Checks wins.
+
+    Args:
+        wins: `[stimuli, stimuli]` or `[observers, stimuli, stimuli]`.
+
+    Returns:
+        The same in double precision.
+
+    Raises:
+        ValueError: Another shape, one stimulus, counts that are negative or not finite, or wins of
+            a stimulus over itself.
+    """
     counts = np.asarray(wins, float)
     if counts.ndim not in (2, 3) or counts.shape[-1] != counts.shape[-2]:
         raise ValueError(

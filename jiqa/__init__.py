@@ -16,12 +16,14 @@ _SUBMODULES = (
     "full_reference",
     "images",
     "no_reference",
+    "opinions",
     "pairs",
     "pipeline",
     "reduced_reference",
     "results",
     "scoring",
     "weights",
+    "subjective",
 )
 _FUNCTIONS = {"salient_region": "jiqa.regions", "pool_frames": "jiqa.core.video"}
 _REGISTRY = ("Metric", "as_loss", "describe", "find", "list_metrics", "load", "metric")

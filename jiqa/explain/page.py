@@ -129,7 +129,7 @@ def write_page(
     ...     write_page(Path(folder, "page.html"), score_files([Pair(image, image)], ["mae"])).name
     'page.html'
     """
-    path, template = Path(path), _template()
+    path, template = Path(path), load_template("page.html")
     metrics = {column: parse_metric(column) for column in scores.metadata["metrics"]}
     pairs = _pairs(scores, metrics)
     html = template.render(
@@ -154,7 +154,18 @@ def write_page(
     return path
 
 
-def _template() -> "jinja2.Template":
+def load_template(name: str) -> "jinja2.Template":
+    """A template of this package, with what pages need.
+
+    Args:
+        name: Its file.
+
+    Returns:
+        The template, which escapes texts.
+
+    Raises:
+        ImportError: jinja2 or matplotlib is missing.
+    """
     try:
         import jinja2
         import matplotlib  # noqa: F401
@@ -168,7 +179,7 @@ def _template() -> "jinja2.Template":
         lstrip_blocks=True,
     )
     environment.filters |= {"webp": _webp, "colorize": colorize}
-    return environment.get_template("page.html")
+    return environment.get_template(name)
 
 
 def _pairs(scores: Scores, metrics: Mapping[str, Metric]) -> list[Row]:

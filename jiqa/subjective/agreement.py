@@ -243,4 +243,4 @@ def _two_way(
 
 def _of_mean(single: Correlation, k: float) -> Correlation:
     """That of the mean of k votes (Spearman and Brown)."""
-    return Correlation(*(k * value / (1 + (k - 1) * value) for value in single))
+    return Correlation(*(float(k * value / (1 + (k - 1) * value)) for value in single))

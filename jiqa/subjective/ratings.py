@@ -51,6 +51,7 @@ class Ratings:
         observers: Names of the observers.
         contents: What each stimulus shows, or None if that is not known.
         references: `[stimuli]`, index of each stimulus' hidden reference, -1 where it has none.
+        expected: `[stimuli]`, scores of golden items, whose quality is known, NaN for all others.
         best_score: The score of an image without distortion, or None.
 
     >>> ratings = Ratings(np.array([[[1.0], [2.0]]]), ("image",), ("Ann", "Ben"))
@@ -63,6 +64,7 @@ class Ratings:
     observers: tuple[str, ...]
     contents: tuple[str, ...] | None = None
     references: np.ndarray | None = None
+    expected: np.ndarray | None = None
     best_score: float | None = None
 
     def without(self, rejected: Sequence[int] | np.ndarray) -> "Ratings":
@@ -90,15 +92,16 @@ def ratings_from_table(votes: "pd.DataFrame") -> Ratings:
     Args:
         votes: A row a vote, with the columns `observer`, `stimulus` and `score` (NaN for a vote not
             given). Votes of one observer on one stimulus are repetitions in the order of the rows.
-            Optional columns: `content`, what the stimulus shows; `reference`, the name of the
-            stimulus that is its hidden reference, empty for none.
+            Optional columns, the same for all votes on a stimulus: `content`, what it shows;
+            `reference`, the name of the stimulus that is its hidden reference, empty for none;
+            `expected`, the score of a golden item, empty for all others.
 
     Returns:
         The ratings; stimuli and observers in the order in which they come first.
 
     Raises:
-        ValueError: A column is missing, a score is not a finite number, a stimulus has two contents
-            or references, a reference is no stimulus.
+        ValueError: A column is missing, a score is not a finite number, a stimulus has two
+            contents, references or expected scores, a reference is no stimulus.
 
     >>> import pandas as pd
     >>> table = pd.DataFrame({"observer": ["A", "B", "B"], "stimulus": "x", "score": [1, 2, 3]})
@@ -114,14 +117,7 @@ def ratings_from_table(votes: "pd.DataFrame") -> Ratings:
         )
     if votes.empty:
         raise ValueError("the table of votes is empty.")
-    score = pd.to_numeric(votes["score"], errors="coerce").to_numpy(float)
-    unread = np.isinf(score) | (np.isnan(score) & votes["score"].notna().to_numpy())
-    if unread.any():
-        row = int(np.argmax(unread))
-        raise ValueError(
-            f"the score {votes['score'].iloc[row]!r} in row {row + 1} is not a finite number; "
-            "leave votes that were not given empty."
-        )
+    score = _numbers(votes["score"])
     stimulus, stimuli = pd.factorize(votes["stimulus"].astype("str"))
     observer, observers = pd.factorize(votes["observer"].astype("str"))
     repetition = votes.groupby([stimulus, observer], sort=False).cumcount().to_numpy()
@@ -134,6 +130,7 @@ def ratings_from_table(votes: "pd.DataFrame") -> Ratings:
         tuple(observers),
         _fact_of_each(votes, "content", stimulus, names),
         _reference_of_each(_fact_of_each(votes, "reference", stimulus, names), names),
+        _expected_of_each(_fact_of_each(votes, "expected", stimulus, names)),
     )
 
 
@@ -228,6 +225,21 @@ def listed(items: object) -> str:
     return ", ".join(texts[:SHOWN]) + more
 
 
+def _numbers(column: "pd.Series") -> np.ndarray:
+    """A column as finite numbers, NaN where it is empty."""
+    import pandas as pd
+
+    numbers = pd.to_numeric(column, errors="coerce").to_numpy(float)
+    unread = np.isinf(numbers) | (np.isnan(numbers) & column.notna().to_numpy())
+    if unread.any():
+        row = int(np.argmax(unread))
+        raise ValueError(
+            f"the {column.name} {column.iloc[row]!r} in row {row + 1} is not a finite number; "
+            "leave what was not given empty."
+        )
+    return numbers
+
+
 def _fact_of_each(
     votes: "pd.DataFrame", column: str, stimulus: np.ndarray, names: tuple[str, ...]
 ) -> tuple[str, ...] | None:
@@ -250,3 +262,11 @@ def _reference_of_each(
     if unknown := sorted(set(references) - index.keys()):
         raise ValueError(f"reference {listed(unknown)} is none of the stimuli voted on.")
     return np.array([index[name] for name in references])
+
+
+def _expected_of_each(expected: tuple[str, ...] | None) -> np.ndarray | None:
+    if expected is None:
+        return None
+    import pandas as pd
+
+    return _numbers(pd.Series([text or np.nan for text in expected], name="expected score"))

@@ -178,7 +178,11 @@ def longest_run(votes: ArrayLike) -> int:
 
 
 def measure_reliability(
-    scores: ArrayLike, *, expected: ArrayLike | None = None, tolerance: float = 1.0
+    scores: ArrayLike,
+    *,
+    expected: ArrayLike | None = None,
+    tolerance: float = 1.0,
+    fewest_votes: int = 5,
 ) -> dict[str, np.ndarray]:
     """All measures that the votes allow.
 
@@ -186,6 +190,8 @@ def measure_reliability(
         scores: As in `vote_entropy`.
         expected: Scores of golden items, as in `golden_share`, if there are any.
         tolerance: As in `golden_share`.
+        fewest_votes: From how many votes of an observer on entropy, correlation and surprise tell
+            something; they are NaN for fewer.
 
     Returns:
         `votes`, `entropy`, `correlation`, `surprise` (on scales of categories), `golden` (with
@@ -205,6 +211,8 @@ def measure_reliability(
     }
     if votes.shape[1] > 1 and len(np.unique(votes[~np.isnan(votes)])) <= 20:
         found["surprise"] = vote_surprise(votes)
+    for name in set(found) - {"votes"}:
+        found[name] = np.where(found["votes"] < fewest_votes, np.nan, found[name])
     if expected is not None:
         found["golden"] = golden_share(votes, expected, tolerance=tolerance)
     if votes.shape[2] > 1:

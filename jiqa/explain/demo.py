@@ -27,7 +27,7 @@ from jiqa.results import Scores
 from jiqa.scoring import score_files
 
 PHOTOGRAPHS = Path(__file__).parent / "photographs"
-METRICS = ("psnr", "ssim", "ssim_y", "ms_ssim", "iw_ssim", "cw_ssim", "uqi", "mae")
+METRICS = ("psnr", "ssim", "ssim_y", "ms_ssim", "iw_ssim", "cw_ssim", "lpips_alex", "mae")
 INTRODUCTION = (
     "Three photographs under seven distortions, scored with several metrics. Look where they "
     "disagree: a change of contrast or colour costs many decibels but little structure, noise the "

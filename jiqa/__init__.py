@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 _SUBMODULES = (
     "core",
     "deep",
+    "distribution",
     "evaluation",
     "full_reference",
     "images",

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from jiqa.weights import Entry
 
 ERRORS_SHOWN = 20
+NEIGHBORS = ("manifold_neighbors", "density_neighbors")
 P = ParamSpec("P")
 
 
@@ -79,7 +80,7 @@ def score(
 
     use_compilation_cache()
     try:
-        with _progress_bar() as progress:
+        with _progress_bar("scoring", "pairs") as progress:
             scores = score_files(
                 pairs,
                 _split(metrics),
@@ -165,7 +166,7 @@ def bench(
     names = None if metrics is None else _split(metrics)
     data_sets, tables = run.open_sources(data, scores, names, columns)
     for data_set in data_sets:
-        with _progress_bar(f"scoring {data_set.name}") as progress:
+        with _progress_bar(f"scoring {data_set.name}", "pairs") as progress:
             table = run.score_data_set(
                 data_set,
                 names or ["psnr", "ssim"],
@@ -190,6 +191,132 @@ def bench(
     if failed:
         print(f"jiqa: {failed} pairs could not be scored, see {output}/scores.", file=sys.stderr)
     return 1 if failed else 0
+
+
+def compare_sets(
+    reference: Annotated[Path, tyro.conf.arg(metavar="REFERENCE")],
+    generated: Annotated[Path, tyro.conf.arg(metavar="GENERATED")],
+    /,
+    *,
+    metrics: str = "fid,kid",
+    features: str = "inception_v3",
+    protocol: Literal["clean_fid", "pytorch_fid", "tensorflow"] = "clean_fid",
+    output: Path | None = None,
+    subsets: int = 100,
+    subset_size: int = 1000,
+    seed: int = 0,
+    sigma: float = 10.0,
+    splits: int = 10,
+    neighbors: int | None = None,
+    alpha: Literal["error", "drop", "white", "black"] = "error",
+    color_profile: Literal["srgb", "keep", "error"] = "srgb",
+    max_pixels: int = 200_000_000,
+    batch: int | None = None,
+    workers: int | None = None,
+) -> int:
+    """Compare two sets of images, such as real and generated ones: FID, KID and others.
+
+    Args:
+        reference: A folder of images; for fid alone also statistics of one, as
+            `jiqa set-statistics` and pytorch-fid (.npz) write them.
+        generated: The folder to compare with it, or its statistics.
+        metrics: Of fid, kid, mmd, precision_recall, density_coverage, inception_score.
+        features: inception_v3, or a network of `jiqa weights list` with a feature, as in
+            vgg16:relu5_3.
+        protocol: How images are resized: as by clean-fid (antialiased), pytorch-fid, or TensorFlow
+            and torch-fidelity. Values of different protocols cannot be compared.
+        output: JSON file to write, with all that is needed to repeat the run.
+        subsets: Random subsets over which kid is averaged.
+        subset_size: Images in each.
+        seed: Of the subsets.
+        sigma: Width of the kernel of mmd.
+        splits: Parts over which inception_score is averaged.
+        neighbors: Of an image in its manifold; 3 for precision_recall and 5 for density_coverage
+            if not given.
+        alpha: What becomes of transparent images: an error, the alpha channel dropped, or shown
+            before white or black.
+        color_profile: What becomes of colours that are not sRGB: converted, kept, or an error.
+        max_pixels: Larger images are an error.
+        batch: Images that a device takes at a time.
+        workers: Threads that decode files; one a core if not given.
+    """
+    from jiqa.distribution import comparison
+    from jiqa.scoring import use_compilation_cache
+
+    if output is not None:
+        comparison.check_output(output, ".json")
+    given = {} if neighbors is None else dict.fromkeys(NEIGHBORS, neighbors)
+    use_compilation_cache()
+    with _progress_bar("measuring", "images") as progress:
+        found = comparison.compare_sets(
+            reference,
+            generated,
+            [name.strip() for name in metrics.split(",")],
+            features=features,
+            protocol=protocol,
+            options=comparison.Options(subsets, subset_size, seed, sigma, splits, **given),
+            reading={"alpha": alpha, "color_profile": color_profile, "max_pixels": max_pixels},
+            batch=batch,
+            workers=workers,
+            progress=progress,
+        )
+    table = _table("metric", "value", "deviation")
+    for name, (value, deviation) in found.values.items():
+        arrow = _arrow(found.higher_is_better[name], None)
+        shown = "" if deviation is None else f"{deviation:.4g}"
+        table.add_row(f"{name} {arrow}", f"{value:.6g}", shown)
+    _console().print(table)
+    for note in found.notes:
+        print(f"jiqa: note: {note}", file=sys.stderr)
+    if output is not None:
+        found.write(output)
+    return 0
+
+
+def set_statistics(
+    images: Annotated[Path, tyro.conf.arg(metavar="IMAGES")],
+    /,
+    *,
+    output: Path,
+    features: str = "inception_v3",
+    protocol: Literal["clean_fid", "pytorch_fid", "tensorflow"] = "clean_fid",
+    alpha: Literal["error", "drop", "white", "black"] = "error",
+    color_profile: Literal["srgb", "keep", "error"] = "srgb",
+    max_pixels: int = 200_000_000,
+    batch: int | None = None,
+    workers: int | None = None,
+) -> int:
+    """Keep mean and covariance of a folder's features, to compare other sets with it by FID.
+
+    Args:
+        images: The folder.
+        output: File to write, such as real.safetensors.
+        features: As in `jiqa compare-sets`.
+        protocol: As in `jiqa compare-sets`.
+        alpha: As in `jiqa compare-sets`.
+        color_profile: As in `jiqa compare-sets`.
+        max_pixels: As in `jiqa compare-sets`.
+        batch: As in `jiqa compare-sets`.
+        workers: As in `jiqa compare-sets`.
+    """
+    from jiqa.distribution import comparison, statistics
+    from jiqa.scoring import use_compilation_cache
+
+    comparison.check_output(output, ".safetensors")
+    use_compilation_cache()
+    with _progress_bar("measuring", "images") as progress:
+        found = comparison.set_statistics(
+            images,
+            features=features,
+            protocol=protocol,
+            reading={"alpha": alpha, "color_profile": color_profile, "max_pixels": max_pixels},
+            batch=batch,
+            workers=workers,
+            progress=progress,
+        )
+    statistics.save_statistics(output, found)
+    print(f"The statistics are {output}: jiqa compare-sets {output} GENERATED --metrics fid")
+    return 0
 
 
 def list_metrics(
@@ -447,6 +574,8 @@ def mos(
 COMMANDS: dict[str, Callable[..., int]] = {
     "score": score,
     "bench": bench,
+    "compare-sets": compare_sets,
+    "set-statistics": set_statistics,
     "list": list_metrics,
     "describe": describe,
     "demo": demo,
@@ -494,9 +623,7 @@ def _track(what: str, paths: Sequence[Path]) -> Iterable[Path]:
 
 
 @contextmanager
-def _progress_bar(
-    what: str = "scoring", unit: str = "pairs"
-) -> Iterator[Callable[[int, int], None] | None]:
+def _progress_bar(what: str, unit: str) -> Iterator[Callable[[int, int], None] | None]:
     """A bar with rate and time left on standard error, if that is a terminal."""
     console = Console(stderr=True)
     if not console.is_terminal:

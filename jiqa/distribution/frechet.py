@@ -41,7 +41,8 @@ def frechet_distance(reference: Set, generated: Set) -> float:
 
     Raises:
         TypeError: Neither array, moments nor statistics.
-        ValueError: Fewer than two images, another number of dimensions, NaN or infinite values.
+        ValueError: Fewer than two images, another number of dimensions, statistics of other
+            features, NaN or infinite values.
 
     >>> reference = Statistics(np.zeros(2), np.eye(2), 100)
     >>> generated = Statistics(np.ones(2), 4 * np.eye(2), 100)
@@ -53,6 +54,11 @@ def frechet_distance(reference: Set, generated: Set) -> float:
         raise ValueError(
             f"frechet_distance: `reference` has {len(first.mean)} dimensions and `generated` "
             f"{len(second.mean)}; compute both with the same feature function."
+        )
+    if first.features and second.features and first.features != second.features:
+        raise ValueError(
+            f"frechet_distance: `reference` is of {first.features} and `generated` of "
+            f"{second.features}; compute both with the same feature function."
         )
     difference = first.mean - second.mean
     roots = [_root(statistics.covariance) for statistics in (first, second)]
@@ -139,7 +145,7 @@ def _statistics(name: str, given: Set) -> Statistics:
         warnings.warn(
             f"frechet_distance: `{name}` has {found.count} images for {len(found.mean)} "
             "dimensions, so its covariance is singular and the distance too large; use more "
-            "images, or kernel_distance, which is unbiased.",
+            "images, or the kernel distance, which is unbiased.",
             stacklevel=3,
         )
     return found

@@ -42,15 +42,15 @@ class ClassSums:
 
 
 class Estimate(NamedTuple):
-    """A number estimated on several subsets.
+    """A number, perhaps estimated on several subsets.
 
     Attributes:
-        mean: The mean over the subsets, a float or a scalar array.
-        deviation: Their standard deviation (the root of the mean square).
+        mean: The number, or the mean over the subsets: a float or a scalar array.
+        deviation: Their standard deviation (the root of the mean square), if there are several.
     """
 
     mean: Any
-    deviation: Any
+    deviation: Any = None
 
 
 def score(logits: ArrayLike, splits: int = 10) -> Estimate:
@@ -76,13 +76,29 @@ def score(logits: ArrayLike, splits: int = 10) -> Estimate:
         raise ValueError(
             f"inception_score: splits={splits} of {number} images; give from 1 to {number}."
         )
-    bounds = np.arange(splits) * number // splits
-    parts = np.searchsorted(bounds, np.arange(number), side="right") - 1
+    parts = consecutive_parts(number, splits)
     state = init(classes, splits, checked.dtype)
     for start in range(0, number, BATCH):
         batch = slice(start, start + BATCH)
         state = update(state, checked[batch], parts[batch])
     return compute(state)
+
+
+def consecutive_parts(number: int, splits: int) -> np.ndarray:
+    """The part of each image where parts are of consecutive images, as near in size as may be.
+
+    Args:
+        number: N, of the images.
+        splits: S, of the parts.
+
+    Returns:
+        Integers `[N]` from 0 to S - 1.
+
+    >>> print(consecutive_parts(5, 2))
+    [0 0 1 1 1]
+    """
+    bounds = np.arange(splits) * number // splits
+    return np.searchsorted(bounds, np.arange(number), side="right") - 1
 
 
 def init(classes: int, splits: int = 10, dtype: DTypeLike = float) -> ClassSums:

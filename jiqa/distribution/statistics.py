@@ -7,9 +7,10 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from jiqa.core.models import load_model, save_model
 from jiqa.distribution.checks import check_features
+from jiqa.files import write_whole
 
+KIND = "jiqa_set_statistics"  # under which a file's metadata has the number of images
 UNKNOWN = 0  # the count of statistics whose file does not tell it
 
 
@@ -21,11 +22,14 @@ class Statistics:
         mean: `[D]`, float64.
         covariance: `[D, D]`, float64, symmetric; divided by `count - 1`.
         count: Number of images, or 0 if it is not known.
+        features: What the features are, such as "inception_v3:avgpool, clean_fid", or nothing if
+            it is not known. Only statistics of the same features can be compared.
     """
 
     mean: np.ndarray
     covariance: np.ndarray
     count: int
+    features: str = ""
 
     def __post_init__(self) -> None:
         """Checks the arrays.
@@ -94,7 +98,12 @@ def save_statistics(path: str | PathLike[str], statistics: Statistics) -> None:
     >>> load_statistics(path).count
     10
     """
-    save_model(path, statistics)
+    from safetensors.numpy import save
+
+    arrays = {"mean": statistics.mean, "covariance": statistics.covariance}
+    facts = {KIND: str(statistics.count), "features": statistics.features}
+    with write_whole(Path(path)) as file:
+        file.write(save(arrays, facts))
 
 
 def load_statistics(path: str | PathLike[str]) -> Statistics:
@@ -116,14 +125,31 @@ def load_statistics(path: str | PathLike[str]) -> Statistics:
     >>> load_statistics(path).count
     0
     """
-    if Path(path).suffix.lower() != ".npz":
-        return load_model(path, Statistics)
+    try:
+        return (_read_npz if Path(path).suffix.lower() == ".npz" else _read_safetensors)(path)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{fspath(path)}: there is no such file.") from error
+    except ValueError as error:
+        raise ValueError(f"{fspath(path)}: {error}") from error
+
+
+def _read_safetensors(path: str | PathLike[str]) -> Statistics:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "numpy") as file:
+            facts = file.metadata() or {}
+            mean, covariance = (file.get_tensor(name) for name in ("mean", "covariance"))
+            count = int(facts[KIND])
+    except (SafetensorError, KeyError) as error:
+        raise ValueError("no statistics of jiqa.") from error
+    return Statistics(mean, covariance, count, facts.get("features", ""))
+
+
+def _read_npz(path: str | PathLike[str]) -> Statistics:
     try:
         with np.load(path, allow_pickle=False) as archive:
             mean, covariance = (archive[name] for name in ("mu", "sigma"))
     except (KeyError, ValueError, EOFError, BadZipFile) as error:
-        raise ValueError(f"{fspath(path)}: no archive with the arrays mu and sigma.") from error
-    try:
-        return Statistics(mean, covariance, UNKNOWN)
-    except ValueError as error:
-        raise ValueError(f"{fspath(path)}: {error}") from error
+        raise ValueError("no archive with the arrays mu and sigma.") from error
+    return Statistics(mean, covariance, UNKNOWN)

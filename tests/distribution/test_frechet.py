@@ -109,7 +109,7 @@ def test_files(tmp_path):
 def test_wrong_files_are_clear_errors(tmp_path):
     with pytest.raises(FileNotFoundError):
         load_statistics(tmp_path / "missing.npz")
-    with pytest.raises(FileNotFoundError, match="no such model"):
+    with pytest.raises(FileNotFoundError, match="there is no such file"):
         load_statistics(tmp_path / "missing.safetensors")
     for name, content in {
         "text": b"no archive",
@@ -128,6 +128,9 @@ def test_wrong_files_are_clear_errors(tmp_path):
     np.savez(tmp_path / "pickle.npz", mu=np.array([{}]), sigma=np.zeros((1, 1)))
     with pytest.raises(ValueError, match="no archive with the arrays mu and sigma"):
         load_statistics(tmp_path / "pickle.npz")
+    (tmp_path / "text.safetensors").write_bytes(b"no tensors")
+    with pytest.raises(ValueError, match=r"text\.safetensors: no statistics of jiqa"):
+        load_statistics(tmp_path / "text.safetensors")
     np.savez(tmp_path / "shapes.npz", mu=np.zeros(3), sigma=np.eye(2))
     with pytest.raises(
         ValueError, match=r"shapes.npz: statistics: mean \(3,\) and covariance \(2, 2"
@@ -149,6 +152,10 @@ def test_wrong_arguments_are_clear_errors():
         frechet_distance(X, np.where(Y > 1, np.nan, Y))
     with pytest.raises(TypeError, match="`reference` is a list"):
         frechet_distance(X.tolist(), Y)
+    kinds = [Statistics(np.zeros(2), np.eye(2), 9, name) for name in ("a", "b", "")]
+    with pytest.raises(ValueError, match="`reference` is of a and `generated` of b"):
+        frechet_distance(*kinds[:2])
+    assert frechet_distance(*kinds[1:]) == 0
     with pytest.raises(ValueError, match="not symmetric"):
         Statistics(np.zeros(2), np.array([[1.0, 0.5], [0.0, 1.0]]), 5)
     with pytest.raises(ValueError, match="count=-1"):

@@ -107,7 +107,7 @@ def evaluate(
         if progress:
             progress(next(steps), len(metrics) + 5)
 
-    if rated.finite.sum() <= max(PARAMETERS.values()):
+    if rated.finite.sum() <= PARAMETERS[protocol.mapping]:
         raise ValueError(f"{rated.name} has too few images with finite scores to fit a curve.")
     linear = [_linear(rated, place, protocol, step) for place in range(len(metrics))]
     curves = {metric: curve for metric, (curve, _) in zip(metrics, linear, strict=True)}
@@ -168,12 +168,14 @@ def _linear(
     """The curve of a metric, and what is computed from predictions."""
     inside = rated.finite
     scores, opinions = rated.scores[place, inside], rated.opinions[inside]
-    curves = {kind: fit_curve(scores, opinions, kind) for kind in CURVES}
+    kinds = [kind for kind in CURVES if len(scores) > PARAMETERS[kind]]
+    curves = {kind: fit_curve(scores, opinions, kind) for kind in kinds}
     curve = curves[protocol.mapping]
     predictions = curve(scores)
     found: dict[str, Any] = {"plcc": plcc(rated.turned[place, inside], rated.quality[inside])}
-    for kind, fitted in curves.items():
-        found[f"plcc_{kind}"] = _or_nan(plcc, fitted(scores), opinions)
+    for kind in CURVES:
+        fitted = curves[kind](scores) if kind in curves else np.zeros(len(scores))
+        found[f"plcc_{kind}"] = _or_nan(plcc, fitted, opinions)
     found["plcc_mapped"] = found[f"plcc_{protocol.mapping}"]
     found |= {"rmse": rmse(predictions, opinions), "mae": mae(predictions, opinions)}
     for spread in ("std", "standard_error"):
@@ -188,7 +190,7 @@ def _linear(
 def _or_nan(
     statistic: Callable[[np.ndarray, np.ndarray], float], x: np.ndarray, y: np.ndarray
 ) -> float:
-    """A statistic, NaN where it is undefined: a fitted curve may be flat."""
+    """A statistic, NaN where it is undefined: a curve may be flat, or not fitted."""
     try:
         return statistic(x, y)
     except UndefinedStatisticError:

@@ -22,9 +22,12 @@ PARAMETERS: dict[str, int] = {"logistic4": 4, "logistic5": 5, "cubic": 4, "linea
 # The grid of starts: slopes of a logistic curve at its centre, in 1 / standard deviation.
 SLOPES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 CENTRES = 9
-# Beyond these a logistic curve is a parabola or a step as far as scores can tell, and a centre as
-# far outside the scores as this, in 1 / slope, makes it an exponential.
-SLOPE_LIMITS = (0.02, 1000.0)
+# Limits of a logistic curve. Flatter than the least slope it is a straight line as far as scores
+# can tell. Steeper than the greatest, in 1 / robust standard deviation, it fits a jump between
+# neighbouring scores. With its centre as far outside the scores as this, in 1 / slope, it is an
+# exponential.
+LEAST_SLOPE = 0.02
+GREATEST_SLOPE = 10.0
 BEYOND = 15.0
 # By how much of the opinions' variance a fit may miss a straight line and still count as fitted.
 SLACK = 1e-4
@@ -174,8 +177,11 @@ def _fit_logistic(kind: str, z: np.ndarray, target: np.ndarray) -> np.ndarray | 
     """
     from scipy import optimize
 
+    spread = np.subtract(*np.quantile(z, [0.75, 0.25])) / 1.349  # normal scores: 1
+    greatest = GREATEST_SLOPE / (spread if spread > 0 else 1.0)
+
     def residuals(at: np.ndarray) -> np.ndarray:
-        terms = _terms(kind, *_within_limits(at, z), z)
+        terms = _terms(kind, *_within_limits(at, z, greatest), z)
         return terms @ np.linalg.lstsq(terms, target)[0] - target
 
     centres = np.unique(np.quantile(z, np.linspace(0.02, 0.98, CENTRES)))
@@ -189,7 +195,7 @@ def _fit_logistic(kind: str, z: np.ndarray, target: np.ndarray) -> np.ndarray | 
     if not found:
         return None
     at = min(found, key=lambda fit: fit.cost).x
-    slope, centre = _within_limits(at, z)
+    slope, centre = _within_limits(at, z, greatest)
     terms = _terms(kind, slope, centre, z)
     b = np.linalg.lstsq(terms, target)[0]
     height = b[1] / _logistic(slope * (z - centre)).max()
@@ -198,9 +204,9 @@ def _fit_logistic(kind: str, z: np.ndarray, target: np.ndarray) -> np.ndarray | 
     return np.array([height, slope, centre, b[2], b[0] + height / 2])
 
 
-def _within_limits(at: np.ndarray, z: np.ndarray) -> tuple[float, float]:
+def _within_limits(at: np.ndarray, z: np.ndarray, greatest: float) -> tuple[float, float]:
     """Slope and centre of a log slope and a centre, kept to what makes a difference."""
-    slope = np.exp(np.clip(at[0], *np.log(SLOPE_LIMITS)))
+    slope = np.exp(np.clip(at[0], np.log(LEAST_SLOPE), np.log(greatest)))
     beyond = BEYOND / slope
     return float(slope), float(np.clip(at[1], z.min() - beyond, z.max() + beyond))
 

@@ -295,7 +295,9 @@ def _plot(evaluation: Evaluation, metric: str, shown: np.ndarray) -> Plot:
     labels = np.full(len(shown), "images") if distortion is None else distortion[shown].astype(str)
     names = sorted(set(labels), key=_natural)
     series = [
-        Series(name, _dots(x[labels == name], y[labels == name]), 360 * i // len(names))
+        Series(
+            name, _dots(x[labels == name], y[labels == name]), (210 + 360 * i // len(names)) % 360
+        )
         for i, name in enumerate(names)
     ]
     along = np.linspace(curve.low, curve.high, CURVE_POINTS)

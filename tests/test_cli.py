@@ -262,6 +262,67 @@ def test_fits_of_too_little_are_clear_errors(folders, tmp_path, capsys):
     assert not Path(output).exists()
 
 
+@pytest.fixture
+def ratings(tmp_path: Path) -> Path:
+    """A table of votes; the last observer votes against all others."""
+    rng = np.random.default_rng(0)
+    votes = np.linspace(1, 5, 12)[:, None] + rng.normal(0, 0.3, (12, 6))
+    votes[:, 5] = 6 - votes[:, 5]
+    rows = [
+        f"observer {j},[image {i}],{votes[i, j].round().clip(1, 5)}"
+        for i in range(12)
+        for j in range(6)
+    ]
+    path = tmp_path / "ratings.csv"
+    path.write_text("observer,stimulus,score\n" + "\n".join(rows))
+    return path
+
+
+def test_opinions_as_tables_and_a_page(ratings, tmp_path, capsys):
+    output, page = tmp_path / "opinions.csv", tmp_path / "page.html"
+    arguments = ["mos", str(ratings), "--screen", "correlation", "--rows", "2"]
+    assert cli.main([*arguments, "--output", str(output), "--page", str(page)]) == 0
+    out, error = capsys.readouterr()
+    assert error == ""
+    assert re.search(r"\[image 0\] +5 +\d\.\d{3} ", out)
+    assert "The first 2 of 12 stimuli." in out
+    assert "60 votes of 5 of 6 observers on a scale from 1 to 5" in out
+    assert re.search(r"rejected observer 5: correlation -0\.\d\d with the mean is below 0.75", out)
+    assert "ICC(2,k) 0.9" in out
+    assert f"The page is {page}." in out
+    assert len(pd.read_csv(output)) == 12
+    assert pd.read_csv(tmp_path / "opinions.observers.csv")["rejected"].sum() == 1
+    assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+def test_opinions_of_a_matrix_and_of_sessions(tmp_path, capsys):
+    path = tmp_path / "matrix.csv"
+    path.write_text("image,Ann,Ben\na,5,4\nb,-1,2\nc,1,2\nd,3,3\n")
+    (tmp_path / "sessions.csv").write_text("observer,minutes\nAnn,45\nBen,20\n")
+    arguments = ["mos", str(path), "--matrix", "--missing", "-1", "--scale", "1", "5"]
+    assert cli.main([*arguments, "--sessions", str(tmp_path / "sessions.csv")]) == 0
+    out = capsys.readouterr().out
+    assert "7 votes of 2 of 2 observers" in out
+    assert "procedure, minutes without a break: fail, 1 pass, 1 fail; at most 30 (BT.500)" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["--columns", "who", "what", "how"],
+            "no column is called how, what, who; there are observer, stimulus",
+        ),
+        (["--output", "o.parquet"], "the suffix must be one of .csv, .json"),
+        (["--scale", "2", "5"], "votes go from 1 to 5, which is outside the scale"),
+        (["--model", "ambiguity"], "the model ambiguity needs contents"),
+        (["--sessions", "nowhere.csv"], "no file is called nowhere.csv"),
+    ],
+)
+def test_wrong_use_of_opinions_is_one_line_and_status_2(ratings, capsys, arguments, message):
+    assert message in wrong_use(capsys, "mos", str(ratings), *arguments)
+
+
 def test_help_does_not_import_jax():
     code = "import sys; from jiqa.cli import main\n"
     code += "try: main(['list', '--help'])\n"

@@ -6,6 +6,7 @@ pairwise comparisons and rating to a unified quality scale" (IEEE TIP 2020), wit
 error in place of one for all.
 """
 
+import functools
 from typing import NamedTuple
 
 import jax
@@ -19,7 +20,7 @@ from jiqa.subjective.precision import in_double_precision
 from jiqa.subjective.ratings import listed
 
 FEWEST_COMPARED = 3
-SMALLEST_RISE = 1e-3  # deviations of a set's scores in a JOD
+MOST_ITERATIONS = 1000
 
 
 class PairMerge(NamedTuple):
@@ -95,57 +96,64 @@ def merge_by_pairs(
 def _fit(
     values: np.ndarray, noise: np.ndarray, wins: np.ndarray, model: Model
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, float]:
-    """Quality with its errors, and the sets' lines `value = start + rise * quality`."""
-    from scipy.optimize import minimize
-
+    """Quality with its errors, the sets' lines `value = start + rise * quality`, and likelihood."""
     stimuli, sets = values.shape
     given = ~np.isnan(values)
     known, precision = np.where(given, values, 0), np.where(given, noise, np.inf) ** -2.0
-    choice = log_choice(model)
-
-    def votes(quality: jax.Array) -> jax.Array:
-        return jnp.sum(wins * choice(quality[:, None] - quality))
-
-    def loss(flat: jax.Array) -> jax.Array:
-        quality, rise, start = jnp.split(flat, [stimuli, stimuli + sets])
-        residual = known - start - rise * quality[:, None]
-        # Neither scores nor votes know a common constant; it is set by the first term.
-        return (
-            stimuli * jnp.mean(quality) ** 2 + jnp.sum(precision * residual**2) / 2 - votes(quality)
-        )
-
-    compiled = jax.jit(jax.value_and_grad(loss))
-
-    def loss_and_slope(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        value, slope = compiled(flat)
-        return float(value), np.asarray(slope)
-
-    mean = np.where(given, known, 0).sum(0) / given.sum(0)
+    mean = known.sum(0) / given.sum(0)
     quality = np.where(given, known - mean, 0).sum(1) / np.maximum(given.sum(1), 1)
-    begin = np.concatenate([quality - quality.mean(), np.ones(sets), mean])
-    bounds = [(None, None)] * stimuli + [(SMALLEST_RISE, None)] * sets + [(None, None)] * sets
-    found = minimize(
-        loss_and_slope,
-        begin,
-        jac=True,
-        method="L-BFGS-B",
-        bounds=bounds,
-        options={"maxiter": 20_000, "maxfun": 40_000, "ftol": 1e-14, "gtol": 1e-8, "maxcor": 30},
-    )
-    if not found.success:
-        raise ValueError(f"the scale of votes and scores did not converge: {found.message}.")
-    quality, rise, start = np.split(found.x, [stimuli, stimuli + sets])
-    hessian = np.asarray(jax.jit(jax.hessian(loss))(found.x))
-    covariance = np.linalg.inv(hessian)[:stimuli, :stimuli]
+    flat = np.concatenate([quality - quality.mean(), np.zeros(sets), mean])
+    damping = 1e-3  # of Levenberg and Marquardt: the larger, the shorter the step
+    value, slope, hessian = map(np.asarray, _describe(flat, known, precision, wins, model))
+    for _ in range(MOST_ITERATIONS):
+        step = -np.linalg.solve(hessian + damping * np.diag(np.abs(np.diag(hessian))), slope)
+        if np.abs(step).max() < 1e-8:
+            break
+        found = tuple(map(np.asarray, _describe(flat + step, known, precision, wins, model)))
+        if found[0] <= value:
+            flat, (value, slope, hessian) = flat + step, found
+            damping = max(damping / 10, 1e-12)
+        else:
+            damping *= 10
+    else:
+        raise ValueError(
+            "the scale of votes and scores did not converge: some errors are far too small to be "
+            "weighed against votes."
+        )
+    quality, rise, start = np.split(flat, [stimuli, stimuli + sets])
     centre = np.eye(stimuli) - 1 / stimuli
-    error = np.sqrt(np.maximum(np.diag(centre @ covariance @ centre), 0))
-    return (
-        quality - quality.mean(),
-        rise,
-        start + rise * quality.mean(),
-        error,
-        float(votes(jnp.asarray(quality))),
-    )
+    covariance = centre @ np.linalg.inv(hessian)[:stimuli, :stimuli] @ centre
+    error = np.sqrt(np.maximum(np.diag(covariance), 0))
+    likelihood = float(_log_likelihood(jnp.asarray(quality), jnp.asarray(wins), model))
+    start = start + np.exp(rise) * quality.mean()
+    return quality - quality.mean(), np.exp(rise), start, error, likelihood
+
+
+def _log_likelihood(quality: jax.Array, wins: jax.Array, model: Model) -> jax.Array:
+    """Of the votes."""
+    return jnp.sum(wins * log_choice(model)(quality[:, None] - quality))
+
+
+def _loss(
+    flat: jax.Array, known: jax.Array, precision: jax.Array, wins: jax.Array, model: Model
+) -> jax.Array:
+    """Of qualities, logarithms of the lines' rises, and their starts."""
+    stimuli, sets = known.shape
+    quality, rise, start = jnp.split(flat, [stimuli, stimuli + sets])
+    residual = known - start - jnp.exp(rise) * quality[:, None]
+    # Neither scores nor votes know a common constant; it is set by the first term.
+    constant = stimuli * jnp.mean(quality) ** 2
+    votes = _log_likelihood(quality, wins, model)
+    return constant + jnp.sum(precision * residual**2) / 2 - votes
+
+
+@functools.partial(jax.jit, static_argnames="model")
+def _describe(
+    flat: jax.Array, known: jax.Array, precision: jax.Array, wins: jax.Array, model: Model
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """The loss with its slope and curvature."""
+    value, slope = jax.value_and_grad(_loss)(flat, known, precision, wins, model)
+    return value, slope, jax.hessian(_loss)(flat, known, precision, wins, model)
 
 
 def _check_linked(given: np.ndarray, wins: np.ndarray) -> None:

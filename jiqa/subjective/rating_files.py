@@ -15,6 +15,7 @@ import numpy as np
 
 from jiqa.subjective.ratings import Ratings, as_votes, listed, ratings_from_table
 
+OPTIONAL = ("content", "reference", "expected")
 COLUMNS = {"observer": "observer", "stimulus": "stimulus", "score": "score"}
 
 
@@ -52,8 +53,13 @@ def read_ratings(
     named = {**COLUMNS, **columns}
     try:
         table = pd.read_csv(path, dtype={named["observer"]: "str", named["stimulus"]: "str"})
+        if absent := sorted(set(named.values()) - set(table.columns)):
+            raise ValueError(
+                f"no column is called {listed(absent)}; there are {listed(table.columns)}."
+            )
+        table = table[[*named.values(), *(set(OPTIONAL) & set(table.columns))]]
         table = table.rename(columns={found: ours for ours, found in named.items()})
-        if missing is not None and "score" in table:
+        if missing is not None:
             table["score"] = table["score"].replace(missing, np.nan)
         return ratings_from_table(table)
     except ValueError as error:

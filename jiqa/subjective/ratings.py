@@ -234,7 +234,7 @@ def _numbers(column: "pd.Series") -> np.ndarray:
     if unread.any():
         row = int(np.argmax(unread))
         raise ValueError(
-            f"the {column.name} {column.iloc[row]!r} in row {row + 1} is not a finite number; "
+            f"the {column.name} {str(column.iloc[row])!r} in row {row + 1} is not a finite number; "
             "leave what was not given empty."
         )
     return numbers

@@ -27,7 +27,9 @@ class Recovery(NamedTuple):
         score_error: `[stimuli]`, its standard error, `1 / sqrt(sum(1 / inconsistency^2))`.
         bias: `[observers]`, how much higher than others an observer votes; its mean is zero.
         bias_error: `[observers]`, its standard error.
-        inconsistency: `[observers]`, standard deviation of an observer's noise.
+        inconsistency: `[observers]`, standard deviation of an observer's noise. As it is the most
+            likely one, it is a little too small, by a share of about 1 / (2 observers), for the
+            scores fit the same votes; so are the errors that follow from it.
         inconsistency_error: `[observers]`, its standard error.
         log_likelihood: Mean of a vote, in nats.
         bic: Bayesian information criterion of a vote; the model with the lowest describes the votes

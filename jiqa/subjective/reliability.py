@@ -1,9 +1,9 @@
 """How far an observer of a crowd can be trusted: measures, and rules that give reasons.
 
-Nobody watches the observers of a crowd. Who clicks always the same has votes of low entropy, who
-clicks anything has votes that the others' do not predict, and golden items and repetitions tell
-both from an unusual taste (Hossfeld et al. 2014, "Best Practices for QoE Crowdtesting"; Ghadiyaram
-and Bovik 2016; Hosu et al. 2020).
+Nobody watches the observers of a crowd. Who clicks always the same has votes of low entropy, the
+votes of who clicks anything do not follow those of the others, and golden items and repetitions
+tell both from an unusual taste (Hossfeld et al. 2014, "Best Practices for QoE Crowdtesting";
+Ghadiyaram and Bovik 2016; Hosu et al. 2020).
 """
 
 from collections.abc import Mapping
@@ -26,19 +26,22 @@ class ReliabilityRules:
         votes: Fewest votes of an observer.
         entropy: Lowest entropy of the votes, in bits.
         correlation: Lowest correlation with the means of the others; 0.25 is that of CrowdMOS.
-        surprise: Highest excess of surprise over the median observer's, in bits a vote.
+        surprise: Highest excess of surprise over the median observer's, in bits a vote. It is off
+            unless given, as votes of a large bias surprise too.
         golden: Lowest share of golden items that are right.
         repeats: Highest difference (root mean square) between repetitions, in scores.
         run: Longest run of equal votes, in votes.
+        seconds: Shortest median response time.
     """
 
     votes: int | None = None
     entropy: float | None = 0.5
     correlation: float | None = 0.25
-    surprise: float | None = 1.0
+    surprise: float | None = None
     golden: float | None = 0.7
     repeats: float | None = None
     run: int | None = None
+    seconds: float | None = None
 
 
 def vote_entropy(scores: ArrayLike) -> np.ndarray:
@@ -226,7 +229,8 @@ def judge_reliability(
     """Who is rejected by the rules, with all reasons.
 
     Args:
-        measures: From `measure_reliability`, and `run` from `longest_run` if the order is known.
+        measures: From `measure_reliability`; and `run`, from `longest_run`, and `seconds`, each
+            `[observers]`, if they are known.
         rules: The limits.
 
     Returns:

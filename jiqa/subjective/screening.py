@@ -112,7 +112,7 @@ def screen_by_correlation(scores: ArrayLike, *, threshold: float = 0.75) -> Scre
 
     Raises:
         ValueError: Scores of another shape, infinite or without any vote; a threshold out of range;
-            everybody would be rejected.
+            fewer than two observers would be left.
 
     >>> votes = np.arange(1.0, 6.0)[:, None] + np.zeros(4)
     >>> votes[:, 3] = votes[::-1, 3]
@@ -124,15 +124,18 @@ def screen_by_correlation(scores: ArrayLike, *, threshold: float = 0.75) -> Scre
     votes = as_votes(scores)
     observers = votes.shape[1]
     kept, correlation = np.ones(observers, bool), np.full(observers, np.nan)
-    while kept.any():
+    while kept.sum() > 1:
         correlation[kept] = correlate_with_mean(votes[:, kept])
         judged = np.where(kept, np.nan_to_num(correlation, nan=-2), np.inf)
         worst = int(np.argmin(judged))
         if judged[worst] >= threshold:
             break
         kept[worst] = False
-    if not kept.any():
-        raise ValueError(f"no observer's correlation with the mean reaches {threshold:g}.")
+    else:
+        raise ValueError(
+            f"no two observers' correlation with their mean reaches {threshold:g}; at least two "
+            "have to be left."
+        )
     reasons = tuple(
         ""
         if kept[i]

@@ -16,7 +16,9 @@ from jiqa.subjective.ratings import listed
 from jiqa.subjective.scores import quantile
 
 STARTS = 8
-ENDLESS = 30.0  # JND, which no finite number of contradicting votes allows
+MOST_ITERATIONS = 200
+HALVINGS = 30
+LEAST_INFORMATION = 1e-3  # an error of 30 JND, which only votes without contradiction leave
 BOUND_SHARE = 1e-6  # of the largest impairment, below which a stimulus is taken for the reference
 
 
@@ -79,16 +81,19 @@ def scale_triplets(
     counted = _count(triplets, right_differs_more, stimuli, reference)
     precision = 0.0 if prior_deviation is None else prior_deviation**-2
     best = _best_of_starts(counted, stimuli, reference, precision, seed)
-    if best.max() > ENDLESS and precision == 0:
-        raise ValueError(
-            f"the impairment of stimuli {listed(np.flatnonzero(best > ENDLESS))} grows without "
-            "end, as no vote contradicts it; give a prior_deviation, such as 5."
-        )
     inside = np.flatnonzero(best > BOUND_SHARE * best.max())
     error = np.full(stimuli, np.nan)
     error[reference] = 0.0
-    information = _information(best, counted, precision)[np.ix_(inside, inside)]
-    error[inside] = np.sqrt(np.diag(np.linalg.pinv(information, hermitian=True)))
+    if inside.size:
+        information = _information(best, counted, precision)[np.ix_(inside, inside)]
+        values, directions = np.linalg.eigh(information)
+        if values[0] < LEAST_INFORMATION:
+            endless = inside[np.abs(directions[:, 0]) > 0.1]
+            raise ValueError(
+                f"the impairment of stimuli {listed(endless)} grows without end, as no vote "
+                "contradicts it; give a prior_deviation, such as 5."
+            )
+        error[inside] = np.sqrt(((directions**2) / values).sum(1))
     width = error * quantile(confidence, "normal")
     likelihood = _likelihood(best, counted)[0] / (counted.right + counted.left).sum()
     return TripletScale(best, error, best - width, best + width, float(likelihood))
@@ -133,40 +138,50 @@ def _count(triplets: ArrayLike, votes: ArrayLike, stimuli: int, reference: int) 
 def _best_of_starts(
     counted: _Counted, stimuli: int, reference: int, precision: float, seed: int
 ) -> np.ndarray:
-    from scipy.optimize import minimize
-
-    free = np.delete(np.arange(stimuli), reference)
-    votes = (counted.right + counted.left).sum()
-
-    def loss(values: np.ndarray) -> tuple[float, np.ndarray]:
-        impairment = np.zeros(stimuli)
-        impairment[free] = values
-        likelihood, slope = _likelihood(impairment, counted)
-        value = precision * (impairment**2).sum() / 2 - likelihood
-        return value / votes, (precision * impairment - slope)[free] / votes
-
     left, pivot, right = counted.triplets.T
     more = np.bincount(right, counted.right, stimuli) + np.bincount(left, counted.left, stimuli)
     less = np.bincount(right, counted.left, stimuli) + np.bincount(left, counted.right, stimuli)
-    share = (more + 1) / (more + less + 2)  # how often a stimulus differed more
-    rng = np.random.default_rng(seed)
-    starts = [4 * share[free]]
+    starts = [4 * (more + 1) / (more + less + 2)]  # by how often a stimulus differed more
     if (pivot != reference).any():
-        starts += list(rng.uniform(0, 4, (STARTS - 1, len(free))))
-    found = [
-        minimize(
-            loss,
-            start,
-            jac=True,
-            method="L-BFGS-B",
-            bounds=[(0, None)] * len(free),
-            options={"maxiter": 2000, "ftol": 1e-14, "gtol": 1e-9},
-        )
-        for start in starts
-    ]
-    impairment = np.zeros(stimuli)
-    impairment[free] = min(found, key=lambda end: end.fun).x
-    return impairment
+        rng = np.random.default_rng(seed)
+        starts += list(rng.uniform(0, 4, (STARTS - 1, stimuli)))
+    for start in starts:
+        start[reference] = 0
+    ends = [_climb(start, counted, reference, precision) for start in starts]
+    return max(ends, key=lambda end: end[1])[0]
+
+
+def _climb(
+    impairment: np.ndarray, counted: _Counted, reference: int, precision: float
+) -> tuple[np.ndarray, float]:
+    """Fisher scoring with steps that never go down; impairments stay at or above zero."""
+
+    def rate(impairment: np.ndarray) -> tuple[float, np.ndarray]:
+        likelihood, slope = _likelihood(impairment, counted)
+        return likelihood - precision * (impairment**2).sum() / 2, slope - precision * impairment
+
+    value, slope = rate(impairment)
+    for _ in range(MOST_ITERATIONS):
+        free = (impairment > 0) | (slope > 0)
+        free[reference] = False
+        matrix = _information(impairment, counted, precision)[np.ix_(free, free)]
+        ridge = 1e-9 * np.trace(matrix) * np.eye(len(matrix))
+        step = np.zeros(len(impairment))
+        step[free] = np.linalg.lstsq(matrix + ridge, slope[free])[0]
+        step /= max(1.0, np.abs(step).max())  # a JND at most
+        for _ in range(HALVINGS):
+            candidate = np.maximum(impairment + step, 0)
+            new_value, new_slope = rate(candidate)
+            if new_value >= value:
+                break
+            step /= 2
+        else:
+            return impairment, value
+        change = np.abs(candidate - impairment).max()
+        impairment, value, slope = candidate, new_value, new_slope
+        if change < 1e-9:
+            break
+    return impairment, value
 
 
 def _evidence(impairment: np.ndarray, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

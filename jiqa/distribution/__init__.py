@@ -22,7 +22,7 @@ from jiqa.distribution.kernel import (
     kernel_distance_of,
     polynomial_mmd,
 )
-from jiqa.distribution.manifold import density_coverage, precision_recall
+from jiqa.distribution.manifold import density_coverage, prdc, precision_recall
 from jiqa.distribution.processes import gather_features
 from jiqa.distribution.statistics import Statistics, load_statistics, save_statistics
 
@@ -41,6 +41,7 @@ __all__ = [
     "load_statistics",
     "moments",
     "polynomial_mmd",
+    "prdc",
     "precision_recall",
     "save_statistics",
 ]

@@ -44,6 +44,22 @@ class DensityCoverage(NamedTuple):
     coverage: jax.Array
 
 
+class PRDC(NamedTuple):
+    """All four, as in `PrecisionRecall` and `DensityCoverage`.
+
+    Attributes:
+        precision: See there.
+        recall: See there.
+        density: See there.
+        coverage: See there.
+    """
+
+    precision: jax.Array
+    recall: jax.Array
+    density: jax.Array
+    coverage: jax.Array
+
+
 def precision_recall(
     reference: ArrayLike, generated: ArrayLike, *, neighbors: int = 3
 ) -> PrecisionRecall:
@@ -66,11 +82,8 @@ def precision_recall(
     >>> print(found.precision, found.recall)
     1.0 0.625
     """
-    x, y = _check("precision_recall", reference, generated, neighbors)
-    in_reference, in_generated, _ = _memberships(x, y, neighbors)
-    return PrecisionRecall(
-        jnp.mean(in_reference > 0, dtype=x.dtype), jnp.mean(in_generated > 0, dtype=x.dtype)
-    )
+    found = _shares(*_check("precision_recall", reference, generated, neighbors), neighbors)
+    return PrecisionRecall(found.precision, found.recall)
 
 
 def density_coverage(
@@ -95,11 +108,30 @@ def density_coverage(
     >>> print(found.density, found.coverage)
     2.0 0.625
     """
-    x, y = _check("density_coverage", reference, generated, neighbors)
-    in_reference, _, covered = _memberships(x, y, neighbors)
-    return DensityCoverage(
-        jnp.mean(in_reference, dtype=x.dtype) / neighbors, jnp.mean(covered, dtype=x.dtype)
-    )
+    found = _shares(*_check("density_coverage", reference, generated, neighbors), neighbors)
+    return DensityCoverage(found.density, found.coverage)
+
+
+def prdc(reference: ArrayLike, generated: ArrayLike, *, neighbors: int = 5) -> PRDC:
+    """Precision, recall, density and coverage, in the time of two of them.
+
+    Args:
+        reference: Features `[M, D]`.
+        generated: Features `[N, D]`.
+        neighbors: k, for all four; 5 as in the package prdc. It needs more than k images.
+
+    Returns:
+        The four.
+
+    Raises:
+        TypeError: The features are no floats.
+        ValueError: Too few images for k, another number of dimensions, NaN or infinite values.
+
+    >>> reference, generated = jnp.arange(8.0)[:, None], 2.5 + jnp.arange(4.0)[:, None]
+    >>> print(*prdc(reference, generated, neighbors=1))
+    1.0 0.625 2.0 0.625
+    """
+    return _shares(*_check("prdc", reference, generated, neighbors), neighbors)
 
 
 def _check(
@@ -111,10 +143,8 @@ def _check(
 
 
 @partial(jax.jit, static_argnames="neighbors")
-def _memberships(
-    x: jax.Array, y: jax.Array, neighbors: int
-) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """For each y the balls of x it is in, for each x those of y, and whether its own holds a y."""
+def _shares(x: jax.Array, y: jax.Array, neighbors: int) -> PRDC:
+    """Counts for each y the balls of x it is in, for each x those of y, and which x cover a y."""
     center = jnp.mean(x, 0)  # distances stay, and lose fewer digits
     x, y = x - center, y - center
     x_radii, y_radii = (_squared_radii(features, neighbors) for features in (x, y))
@@ -130,7 +160,12 @@ def _memberships(
 
     start = jnp.zeros(len(y), int)
     in_x, (in_y, covered) = blocks.scan_blocks(count, start, x, len(y))
-    return in_x, in_y, covered
+    return PRDC(
+        *(
+            jnp.mean(found, dtype=x.dtype)
+            for found in (in_x > 0, in_y > 0, in_x / neighbors, covered)
+        )
+    )
 
 
 def _squared_radii(features: jax.Array, neighbors: int) -> jax.Array:

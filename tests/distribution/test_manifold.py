@@ -10,7 +10,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from jiqa.distribution import blocks
-from jiqa.distribution.manifold import density_coverage, precision_recall
+from jiqa.distribution.manifold import density_coverage, prdc, precision_recall
 from tests.distribution.data.parameters import features
 
 GOLDENS = json.loads((Path(__file__).parent / "data/goldens.json").read_text())["distances"]
@@ -33,6 +33,7 @@ def test_values_are_those_of_prdc(neighbors, monkeypatch):
             *density_coverage(x, y, neighbors=neighbors),
         )
         assert_allclose(found, expected, rtol=1e-6)
+        assert prdc(x, y, neighbors=neighbors) == found
     jax.clear_caches()
 
 
@@ -66,7 +67,7 @@ def test_jit_and_vmap():
 
 
 def test_wrong_arguments_are_clear_errors():
-    for function in (precision_recall, density_coverage):
+    for function in (precision_recall, density_coverage, prdc):
         name = function.__name__
         with pytest.raises(ValueError, match=f"{name}: neighbors=0 must be at least 1"):
             function(X, Y, neighbors=0)

@@ -194,7 +194,8 @@ def _of_resamples(
     width: int,
 ) -> jax.Array:
     """The statistic of `width` resamples of `number` clusters `[M, width]`."""
-    drawn = jax.random.randint(key, (number, width), 0, number)
+    # A remainder favours small numbers by 1 in 2^32 / N, and takes a third of the time of randint.
+    drawn = jax.random.bits(key, (number, width), jnp.uint32) % jnp.uint32(number)
     times = jnp.zeros(drawn.shape).at[drawn, jnp.arange(width)].add(1)
     return _of_counts(statistic, scores, opinions, times[members])
 

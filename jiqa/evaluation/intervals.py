@@ -27,9 +27,9 @@ def fisher_interval(
         value: The coefficient, from -1 to 1.
         items: The number of items it was computed from.
         coefficient: "plcc" (variance 1 / (N - 3), Fisher 1915); "srocc" ((1 + r^2 / 2) / (N - 3),
-            Bonett and Wright, Psychometrika 65, 2000); "srocc_fieller" (1.06 / (N - 3)) and "krocc"
-            (0.437 / (N - 4)), both Fieller, Hartley and Pearson, Biometrika 44, 1957, and too
-            narrow for coefficients above about 0.8.
+            Bonett and Wright, Psychometrika 65, 2000); "krocc" (0.437 / (N - 4)) and
+            "srocc_fieller" (1.06 / (N - 3), too narrow for coefficients above about 0.8), both of
+            Fieller, Hartley and Pearson, Biometrika 44, 1957.
         confidence: The share of such intervals that hold the true coefficient.
 
     Returns:

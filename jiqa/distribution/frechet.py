@@ -4,12 +4,14 @@ Heusel, Ramsauer, Unterthiner, Nessler and Hochreiter, "GANs trained by a two ti
 converge to a local Nash equilibrium", NIPS 2017. With features of Inception it is the FID:
 `|m - n|^2 + tr(A + B - 2 (A B)^(1/2))` for means m, n and covariances A, B.
 
-The trace of the root is the sum of the singular values of `A^(1/2) B^(1/2)`, with roots from the
-eigenvalues of each symmetric matrix. Unlike a root of the product, which other packages take, this
-is real, needs nothing added to singular covariances, and is exact to rounding there too: no root is
-taken of a small number that is a large one's rounding error.
+The trace of the root is the sum of the singular values of `R^T S` for any factors `A = R R^T` and
+`B = S S^T`: of Cholesky, or from the eigenvalues where a covariance is singular. Unlike a root of
+the product or the roots of its eigenvalues, which other packages take, this is real, needs nothing
+added to singular covariances, and is exact to rounding there too: no root is taken of a small
+number that is a large one's rounding error.
 """
 
+import contextlib
 import warnings
 from dataclasses import dataclass
 
@@ -153,8 +155,15 @@ def _statistics(name: str, given: Set) -> Statistics:
 
 def _root(covariance: np.ndarray) -> np.ndarray:
     """A matrix R `[D, rank]` with `R R^T` the covariance; what is rounding error of 0 is 0."""
-    values, vectors = np.linalg.eigh((covariance + covariance.T) / 2)
-    kept = values > len(values) * np.finfo(np.float64).eps * abs(values).max()
+    covariance = (covariance + covariance.T) / 2
+    negligible = len(covariance) * np.finfo(np.float64).eps
+    with contextlib.suppress(np.linalg.LinAlgError):
+        triangle = np.linalg.cholesky(covariance)  # fast, but for regular matrices alone
+        pivots = triangle.diagonal() ** 2
+        if pivots.min() > negligible * pivots.max():
+            return triangle
+    values, vectors = np.linalg.eigh(covariance)
+    kept = values > negligible * abs(values).max()
     return vectors[:, kept] * np.sqrt(values[kept])
 
 

@@ -76,15 +76,19 @@ def bench(
     names = None if metrics is None else split_names(metrics)
     data_sets, tables = run.open_sources(data, scores, names, columns)
     for data_set in data_sets:
-        with progress_bar(f"scoring {data_set.name}", "pairs") as progress:
-            table = run.score_data_set(
-                data_set,
-                names or ["psnr", "ssim"],
-                output,
-                resume=resume,
-                workers=workers,
-                progress=progress,
-            )
+        try:
+            with progress_bar(f"scoring {data_set.name}", "pairs") as progress:
+                table = run.score_data_set(
+                    data_set,
+                    names or ["psnr", "ssim"],
+                    output,
+                    resume=resume,
+                    workers=workers,
+                    progress=progress,
+                )
+        except KeyboardInterrupt:
+            print(f"jiqa: interrupted; add --resume to use {output}/scores.", file=sys.stderr)
+            raise
         tables.append(table)
     evaluations = []
     rated = run.rate_all(

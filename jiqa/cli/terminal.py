@@ -93,5 +93,5 @@ def format_numbers(values: "pd.Series", column: "pd.Series") -> list[str]:
 
 
 def split_names(names: str) -> list[str]:
-    """The names in a list with commas."""
-    return [name.strip() for name in names.split(",") if name.strip()]
+    """Names between commas, each once."""
+    return list(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))

@@ -1,5 +1,8 @@
 """What is checked before any statistic: shapes, finiteness, number and variety of items."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -61,3 +64,9 @@ def test_rows_are_checked_one_by_one():
         several([GOOD, [1.0] * 6], GOOD)
     with pytest.raises(ValueError, match=r"both must be \[N\]"):
         paired([GOOD], [GOOD])
+
+
+def test_importing_loads_nothing_heavy():
+    code = "import sys, jiqa.evaluation; print(sorted({'scipy', 'pandas', 'PIL'} & {*sys.modules}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

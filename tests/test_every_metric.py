@@ -41,6 +41,7 @@ SIDE = {
     "ms_ssim": 48,
     "redlog": 32,
     "rr_ssim": 64,
+    "rr_svd_projection": 40,
     "rred": 40,
     "wavelet_nss": 64,
     "s_cielab": 24,

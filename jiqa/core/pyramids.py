@@ -294,7 +294,7 @@ def block_dct(images: jax.Array, size: int = 8) -> jax.Array:
     if height % size or width % size:
         raise ValueError(f"block_dct: {height} x {width} is not a multiple of {size}; crop first.")
     blocks = images.reshape(*batch, height // size, size, width // size, size, channels)
-    basis = jnp.asarray(_dct_matrix(size), images.dtype)
+    basis = jnp.asarray(dct_matrix(size), images.dtype)
     return jnp.einsum("uh,vw,...yhxwc->...yxcuv", basis, basis, blocks, precision="highest")
 
 
@@ -306,13 +306,18 @@ def inverse_block_dct(coefficients: jax.Array) -> jax.Array:
     True
     """
     *batch, rows, columns, channels, size, _ = coefficients.shape
-    basis = jnp.asarray(_dct_matrix(size), coefficients.dtype)
+    basis = jnp.asarray(dct_matrix(size), coefficients.dtype)
     blocks = jnp.einsum("uh,vw,...yxcuv->...yhxwc", basis, basis, coefficients, precision="highest")
     return blocks.reshape(*batch, rows * size, columns * size, channels)
 
 
-def _dct_matrix(size: int) -> np.ndarray:
-    """Rows are the orthonormal cosines of DCT-II."""
+def dct_matrix(size: int) -> np.ndarray:
+    """Rows are the orthonormal cosines of DCT-II, float64 `[size, size]`.
+
+    >>> dct_matrix(2).round(4)
+    array([[ 0.7071,  0.7071],
+           [ 0.7071, -0.7071]])
+    """
     frequency, sample = np.mgrid[:size, :size]
     matrix = np.cos(math.pi * frequency * (2 * sample + 1) / (2 * size)) * math.sqrt(2 / size)
     matrix[0] /= math.sqrt(2)

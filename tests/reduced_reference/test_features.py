@@ -33,8 +33,8 @@ def pair(rng):
     return reference, np.clip(reference + 0.1 * rng.standard_normal(reference.shape), 0, 1)
 
 
-def test_all_four_methods_are_registered():
-    assert METHODS == ["redlog", "rr_ssim", "rred", "wavelet_nss"]
+def test_all_methods_are_registered():
+    assert METHODS == ["redlog", "rr_ssim", "rr_svd_projection", "rred", "wavelet_nss"]
     for name in METRICS:
         assert jiqa.load(name).side_information in jiqa.describe(name)
     assert "side info" not in jiqa.describe("ssim")
@@ -87,7 +87,13 @@ def test_features_of_another_method_are_an_error(method, pair):
 
 def test_the_stated_side_information_is_what_is_sent():
     photo = jax.ShapeDtypeStruct((256, 260, 3), np.float32)
-    scalars = {"redlog": 6, "rr_ssim": 24, "rred": 42 * 43, "wavelet_nss": 18}
+    scalars = {
+        "redlog": 6,
+        "rr_ssim": 24,
+        "rr_svd_projection": 24 * (64 + 1),
+        "rred": 42 * 43,
+        "wavelet_nss": 18,
+    }
     for method, count in scalars.items():
         features = jax.eval_shape(functions(method)[0], photo)
         assert (features.scalars, features.nbytes) == (count, 4 * count)

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jiqa.core.arrays import safe_divide, safe_power, to_float
+from jiqa.kernels.rounded_luma import rounded_luma
 
 LUMA_PRESETS = {
     "matlab": "MATLAB's rgb2gray of integer images: rounded to whole levels, half up",
@@ -116,14 +117,12 @@ def luma(images: jax.Array, preset: str, *, data_range: float = 1.0) -> jax.Arra
         raise ValueError(f"luma={preset!r} is unknown; use one of {', '.join(LUMA_PRESETS)}.")
     if images.shape[-1] == 1:
         return images
-    values = _transform(images, LUMA_WEIGHTS[preset.split("_")[0]])
-    if preset.endswith("_limited"):
-        return (16 * data_range + 219 * values) / 255
+    weights = LUMA_WEIGHTS[preset.split("_")[0]]
     if preset == "matlab":
-        top = max(data_range, 255.0)
-        rounded = _rounded_matlab_levels(images * (top / data_range)) / (top / data_range)
-        return jax.lax.stop_gradient(rounded) + (values - jax.lax.stop_gradient(values))
-    return values
+        levels = max(data_range, 255.0) / data_range
+        return rounded_luma(_color_images(images), weights[0].tolist(), levels=levels)
+    values = _transform(images, weights)
+    return (16 * data_range + 219 * values) / 255 if preset.endswith("_limited") else values
 
 
 def to_levels(images: jax.Array, preset: str | None, *, data_range: float) -> jax.Array:
@@ -177,21 +176,6 @@ def apply_luma(
         luma(to_float(reference), preset, data_range=data_range),
         luma(to_float(distorted), preset, data_range=data_range),
     )
-
-
-def _rounded_matlab_levels(levels: jax.Array) -> jax.Array:
-    """MATLAB's luma of levels 0 to 255, rounded half up, exact in float32.
-
-    A weighted sum of whole levels can be as near as 5e-6 to a half, less than float32 resolves. So
-    the weights are split: a part of 16 bits, whose products and sums float32 holds exactly, and a
-    small rest. Levels that are whole but for the rounding of k / 255 are made whole first.
-    """
-    whole = jnp.round(levels)
-    levels = jnp.where(jnp.abs(levels - whole) < 1e-3, whole, levels)
-    coarse = np.round(LUMA_WEIGHTS["matlab"] * 2**16) / 2**16
-    high = _transform(levels, coarse) + 0.5
-    low = _transform(levels, LUMA_WEIGHTS["matlab"] - coarse)
-    return jnp.floor(high) + jnp.floor(high - jnp.floor(high) + low)
 
 
 def rgb_to_yiq(images: jax.Array) -> jax.Array:

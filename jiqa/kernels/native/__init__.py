@@ -32,6 +32,7 @@ TARGETS = (
     "jiqa_filter",
     "jiqa_gradient_moments",
     "jiqa_gradient_slopes",
+    "jiqa_rounded_luma",
 )
 COMMON_FLAGS = ("-std=c++17", "-fPIC", "-w")
 # Products and sums may be contracted; nothing else may change a result.
@@ -40,8 +41,8 @@ X86_FLAGS = {
     "avx512": ["-mavx512f", "-mavx512vl", "-mavx512bw", "-mavx512dq", "-mavx2", "-mfma", "-mf16c"],
     "avx2": ["-mavx2", "-mfma", "-mf16c"],
 }
-SOURCES = ("statistics.cc", "filter.cc", "gradients.cc")  # compiled for every instruction set
-TABLES = ("KERNELS", "FILTER_KERNELS", "GRADIENT_KERNELS")  # a name for each instruction set
+SOURCES = ("statistics.cc", "filter.cc", "gradients.cc", "luma.cc")  # for every instruction set
+TABLES = ("KERNELS", "FILTER_KERNELS", "GRADIENT_KERNELS", "LUMA_KERNELS")  # a name for each
 PATIENCE = 300  # seconds that a compiler may take
 
 logger = logging.getLogger(__name__)

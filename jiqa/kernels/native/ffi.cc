@@ -11,12 +11,14 @@ struct Processor {
   const Kernels &statistics;
   const FilterKernels &filter;
   const GradientKernels &gradients;
+  const LumaKernels &luma;
 };
 
-#define DECLARE_KERNELS(name)                       \
-  extern const Kernels kernels_##name;              \
-  extern const FilterKernels filter_kernels_##name; \
-  extern const GradientKernels gradient_kernels_##name;
+#define DECLARE_KERNELS(name)                           \
+  extern const Kernels kernels_##name;                  \
+  extern const FilterKernels filter_kernels_##name;     \
+  extern const GradientKernels gradient_kernels_##name; \
+  extern const LumaKernels luma_kernels_##name;
 DECLARE_KERNELS(baseline)
 #if defined(__x86_64__)
 DECLARE_KERNELS(avx2)
@@ -32,11 +34,13 @@ Processor find_processor() {
 #if defined(__x86_64__)
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
       __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq"))
-    return {kernels_avx512, filter_kernels_avx512, gradient_kernels_avx512};
+    return {kernels_avx512, filter_kernels_avx512, gradient_kernels_avx512,
+            luma_kernels_avx512};
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-    return {kernels_avx2, filter_kernels_avx2, gradient_kernels_avx2};
+    return {kernels_avx2, filter_kernels_avx2, gradient_kernels_avx2, luma_kernels_avx2};
 #endif
-  return {kernels_baseline, filter_kernels_baseline, gradient_kernels_baseline};
+  return {kernels_baseline, filter_kernels_baseline, gradient_kernels_baseline,
+          luma_kernels_baseline};
 }
 
 const Processor &processor() {
@@ -256,6 +260,18 @@ ffi::Error gradient_slopes(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> x, ffi::B
   });
 }
 
+ffi::Error rounded_luma(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> from,
+                        ffi::ResultBuffer<ffi::F32> to, ffi::Span<const float> coarse,
+                        ffi::Span<const float> rest, float levels) {
+  const Luma l = {from.typed_data(), to->typed_data(), coarse.begin(), rest.begin(), levels};
+  const long pixels = to->element_count();
+  const auto run_task = [&](long index, float *) {
+    const long begin = index * LEAST_WORK;
+    processor().luma.round(l, begin, std::min(pixels, begin + LEAST_WORK));
+  };
+  return run_parallel(pool, (pixels + LEAST_WORK - 1) / LEAST_WORK, 0, run_task);
+}
+
 }  // namespace
 
 XLA_FFI_DEFINE_HANDLER_SYMBOL(jiqa_filter, filter,
@@ -331,3 +347,12 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(jiqa_gradient_slopes, gradient_slopes,
                                   .Attr<ffi::Span<const float>>("smoothing")
                                   .Attr<float>("constant")
                                   .Attr<bool>("variance"));
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(jiqa_rounded_luma, rounded_luma,
+                              ffi::Ffi::Bind()
+                                  .Ctx<ffi::ThreadPool>()
+                                  .Arg<ffi::Buffer<ffi::F32>>()
+                                  .Ret<ffi::Buffer<ffi::F32>>()
+                                  .Attr<ffi::Span<const float>>("coarse")
+                                  .Attr<ffi::Span<const float>>("rest")
+                                  .Attr<float>("levels"));

@@ -76,3 +76,16 @@ struct GradientKernels {
                   float *scratch);
   void (*differentiate)(const Gradients &, long image, long begin, long end, float *scratch);
 };
+
+// Luma of interleaved colours, rounded to whole levels, of which there are `levels` in 1: the weight
+// of a channel is coarse + rest, see jiqa/kernels/rounded_luma.
+struct Luma {
+  const float *from;  // [pixels, 3]
+  float *to;          // [pixels]
+  const float *coarse, *rest;
+  float levels;
+};
+
+struct LumaKernels {
+  void (*round)(const Luma &, long begin_pixel, long end_pixel);
+};

@@ -1,0 +1,25 @@
+"""The form for CPUs with a compiler: whole vectors of pixels, in C++."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jiqa.kernels import native
+from jiqa.kernels.rounded_luma.reference import split_weights
+
+
+def supports(function: str, operands: Sequence[jax.ShapeDtypeStruct], **_: Any) -> bool:  # noqa: ARG001
+    """Whether the kernels are there and take images like these."""
+    return jnp.dtype(operands[0].dtype) == jnp.float32 and native.available()
+
+
+def luma(images: jax.Array, *, weights: tuple[float, ...], levels: float) -> jax.Array:
+    """As `jiqa.kernels.rounded_luma.rounded_luma`."""
+    call = jax.ffi.ffi_call(
+        "jiqa_rounded_luma", jax.ShapeDtypeStruct((*images.shape[:-1], 1), jnp.float32)
+    )
+    coarse, rest = (np.asarray(part, np.float32) for part in split_weights(weights))
+    return call(images, coarse=coarse, rest=rest, levels=np.float32(levels))

@@ -197,9 +197,7 @@ def _dissimilarity(x: jax.Array, y: jax.Array, share: jax.Array) -> jax.Array:
         `[..., h', w', c]`.
     """
     x, y = _unit_energy(x), _unit_energy(y)
-    x_mean, y_mean, power, apart = (
-        _window_mean(z) for z in (x, y, x * x + y * y, (x - y) ** 2)
-    )
+    x_mean, y_mean, power, apart = (_window_mean(z) for z in (x, y, x * x + y * y, (x - y) ** 2))
     variances = power - x_mean**2 - y_mean**2
     # The sum of variances less twice the covariance, which is not lost in their digits.
     difference = jnp.maximum(apart - (x_mean - y_mean) ** 2, 0)

@@ -10,6 +10,7 @@ paper leaves open is chosen here:
   the data range of PSNR and SSIM. Scores of errors are relative to it.
 - PSNR is averaged in decibel and capped at 100.
 - Windows shrink to the shorter side of the maps; below a side of 4 they are uniform.
+- LMSE needs maps of 3 x 3 at least, so images of 63 pixels.
 - A map that is zero in both images does not count, nor one where a ratio is not finite because the
   map is zero in one image. If no map is left in a layer, the images are equal there.
 - The network is torchvision's AlexNet, whose parameters come with jiqa; the authors have that of
@@ -183,10 +184,14 @@ def layer_scores(
     0.5
     """
     x, y = _as_images(reference, distorted)
-    given: dict[str, Any] = _options(metric, *x.shape[-3:-1])
+    height, width = x.shape[-3:-1]
+    given: dict[str, Any] = _options(metric, height, width)
     if weights is not None:
-        given["weights"] = resize(weights, *x.shape[-3:-1])[..., None, :, :]
-    scores = metric(x, y, data_range=1.0, **given)
+        given["weights"] = resize(weights, height, width)[..., None, :, :]
+    try:
+        scores = metric(x, y, data_range=1.0, **given)
+    except ValueError as error:
+        raise ValueError(f"on feature maps of {height} x {width}: {error}") from error
     return mean_of_maps(scores, _lives(x, y) & jnp.isfinite(scores), fill=_identical(metric))
 
 

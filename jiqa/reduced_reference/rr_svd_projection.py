@@ -28,10 +28,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from jiqa.core.color import to_levels
+from jiqa.core.features import Features, check_channels
 from jiqa.core.filters import check_window_fits, split_blocks
 from jiqa.core.pyramids import dct_matrix
 from jiqa.core.registry import image_function, metric
-from jiqa.reduced_reference import Features, check_channels
 
 PAPER = 'after Torkamani-Azar and Amirshahi, "A new approach for image quality assessment using '
 PAPER += 'SVD", ISSPA 2007'

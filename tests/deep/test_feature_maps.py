@@ -120,6 +120,8 @@ def test_any_metric_any_network(rng):
 
 
 def test_wrong_choices_are_clear_errors(parameters, pair):
+    with pytest.raises(ValueError, match="on feature maps of 2 x 2: images are 2 x 2 pixels"):
+        jiqa.alexnet_lmse(parameters, *pair)
     with pytest.raises(ValueError, match="alexnet_ssim needs parameters"):
         jiqa.feature_maps("alexnet_ssim", parameters=parameters)
     with pytest.raises(ValueError, match="niqe needs no reference"):

@@ -7,6 +7,7 @@ VGG16, whose pooling is the square root of a blurred square, are compared map by
 alpha and beta.
 """
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -21,6 +22,7 @@ from jiqa.core.registry import image_function, metric
 from jiqa.deep.backbones.backbone import Tree
 from jiqa.deep.backbones.layers import l2_pool
 from jiqa.deep.backbones.vgg import vgg16
+from jiqa.deep.pairs import pair_features
 
 PAPER = 'Ding, Ma, Wang and Simoncelli, "Image quality assessment: unifying structure and texture '
 PAPER += 'similarity", IEEE TPAMI 44(5), 2022'
@@ -76,7 +78,8 @@ def dists(
     >>> bool(dists(parameters, black, white) > 0)
     True
     """
-    x, y = _pair_features(parameters, reference, distorted, data_range, resize, dtype)
+    features = partial(_features, data_range=data_range, resize=resize, dtype=dtype)
+    x, y = pair_features(features, parameters, reference, distorted)
     return _terms(parameters, x, y).sum((-2, -1))
 
 
@@ -96,7 +99,8 @@ def dists_layers(
         `[..., 6, 2]`: of the image and the five stages, by texture (means) and by structure
         (covariances).
     """
-    x, y = _pair_features(parameters, reference, distorted, data_range, resize, dtype)
+    features = partial(_features, data_range=data_range, resize=resize, dtype=dtype)
+    x, y = pair_features(features, parameters, reference, distorted)
     return _terms(parameters, x, y)
 
 
@@ -114,8 +118,9 @@ def dists_features(
     Returns:
         Features `[..., h, w, c]` by stage; the first is the image.
     """
-    values = _features(parameters, reference, data_range, resize, dtype)
-    return Features.of("dists", {"resize": resize, "dtype": dtype}, values)
+    options: dict[str, Any] = {"resize": resize, "dtype": dtype}
+    values = _features(parameters, reference, data_range=data_range, **options)
+    return Features.of("dists", options, values)
 
 
 @image_function
@@ -136,21 +141,13 @@ def dists_distance(
     Raises:
         ValueError: The features are another metric's, or of an image of another size.
     """
-    own = _features(parameters, distorted, data_range, **features.options_of("dists"))
+    own = _features(parameters, distorted, data_range=data_range, **features.options_of("dists"))
     check_channels("dists", features.values["image"], own["image"], axes=3)
     return _terms(parameters, features.values, own).sum((-2, -1))
 
 
-def _pair_features(
-    parameters: Tree, reference: jax.Array, distorted: jax.Array, *arguments: Any
-) -> list[dict[str, jax.Array]]:
-    """Features of both, which go through the network as one batch."""
-    values = _features(parameters, jnp.stack([reference, distorted]), *arguments)
-    return [{stage: value[i] for stage, value in values.items()} for i in (0, 1)]
-
-
 def _features(
-    parameters: Tree, images: jax.Array, data_range: float, resize: bool, dtype: str | None
+    parameters: Tree, images: jax.Array, *, data_range: float, resize: bool, dtype: str | None
 ) -> dict[str, jax.Array]:
     """The image in [0, 1] and its features, each `[..., h, w, c]`."""
     images = gray_to_rgb(images) / data_range

@@ -7,6 +7,7 @@ head weights the channels, fitted to human judgements; places are averaged and l
 """
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -23,6 +24,7 @@ from jiqa.deep.backbones.alexnet import alexnet
 from jiqa.deep.backbones.backbone import Backbone, Tree
 from jiqa.deep.backbones.squeezenet import squeezenet1_1
 from jiqa.deep.backbones.vgg import vgg16
+from jiqa.deep.pairs import pair_features
 
 PAPER = "Zhang, Isola, Efros, Shechtman and Wang, "
 PAPER += '"The unreasonable effectiveness of deep features as a perceptual metric", CVPR 2018'
@@ -114,7 +116,8 @@ def lpips(
     >>> bool(lpips({"alex": features}, black, white, linear=False) > 0)
     True
     """
-    x, y = _pair_features(parameters, reference, distorted, data_range, net, version, dtype)
+    features = partial(_unit_features, data_range=data_range, net=net, version=version, dtype=dtype)
+    x, y = pair_features(features, parameters, reference, distorted)
     return _terms(parameters, x, y, net, linear, weights).sum(-1)
 
 
@@ -136,7 +139,8 @@ def lpips_layers(
     Returns:
         `[..., layers]`: 5 for alex and vgg, 7 for squeeze, of several networks in turn.
     """
-    x, y = _pair_features(parameters, reference, distorted, data_range, net, version, dtype)
+    features = partial(_unit_features, data_range=data_range, net=net, version=version, dtype=dtype)
+    x, y = pair_features(features, parameters, reference, distorted)
     return _terms(parameters, x, y, net, linear, weights)
 
 
@@ -158,7 +162,8 @@ def lpips_map(
         `[..., H, W]`. Its mean is about the score, and not exactly where a layer's map does not
         divide the image evenly.
     """
-    x, y = _pair_features(parameters, reference, distorted, data_range, net, version, dtype)
+    features = partial(_unit_features, data_range=data_range, net=net, version=version, dtype=dtype)
+    x, y = pair_features(features, parameters, reference, distorted)
     size = reference.shape[-3:-1]
     maps = [_resize(local, size) for local in _differences(parameters, x, y, net, linear)]
     return jnp.sum(jnp.stack(maps), 0)
@@ -179,7 +184,9 @@ def lpips_features(
     Returns:
         Features of unit length, `[..., h, w, c]`, by network and layer.
     """
-    values = _unit_features(parameters, reference, data_range, net, version, dtype)
+    values = _unit_features(
+        parameters, reference, data_range=data_range, net=net, version=version, dtype=dtype
+    )
     size = reference.shape[-3:-1]
     options = {"net": net, "version": version, "dtype": dtype, "size": size}
     return Features.of("lpips", options, values)
@@ -217,21 +224,14 @@ def lpips_distance(
             f"lpips: the features are of an image of {size[0]} x {size[1]} pixels, the distorted "
             f"image has {distorted.shape[-3]} x {distorted.shape[-2]}."
         )
-    own = _unit_features(parameters, distorted, data_range, **options)
+    own = _unit_features(parameters, distorted, data_range=data_range, **options)
     return _terms(parameters, features.values, own, options["net"], linear, weights).sum(-1)
-
-
-def _pair_features(
-    parameters: Tree, reference: jax.Array, distorted: jax.Array, *arguments: Any
-) -> tuple[Values, Values]:
-    """Features of both, which go through the network as one batch."""
-    values = _unit_features(parameters, jnp.stack([reference, distorted]), *arguments)
-    return {k: v[0] for k, v in values.items()}, {k: v[1] for k, v in values.items()}
 
 
 def _unit_features(
     parameters: Tree,
     images: jax.Array,
+    *,
     data_range: float,
     net: Nets,
     version: str,

@@ -22,6 +22,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import DTypeLike
 
+from jiqa.kernels.forms import vary_alike
+
 SLICE_BITS = 8  # of the factors in `gram`
 SLICES = 7
 CHUNK = 128  # rows: 128 x 7 pairs of slices x 2^14, their largest product, are below 2^24
@@ -240,7 +242,8 @@ def gram(x: DoubleWord) -> tuple[DoubleWord, DoubleWord]:
         row_sum, half = _chunk_gram(chunk, exponent)
         return (add(sums[0], row_sum), add(sums[1], half)), None
 
-    zeros = jnp.zeros(columns, x.high.dtype), jnp.zeros((columns, columns), x.high.dtype)
+    shapes = (columns,), (columns, columns)
+    _, *zeros = vary_alike(x.high, *(jnp.zeros(shape, x.high.dtype) for shape in shapes))
     start = DoubleWord.of(zeros[0]), DoubleWord.of(zeros[1])
     sums, half = jax.lax.scan(step, start, parts)[0]
     return sums, add(half, DoubleWord(half.high.T, half.low.T))

@@ -21,6 +21,7 @@ from jiqa.core.double_word import DoubleWord
 from jiqa.distribution import blocks
 from jiqa.distribution.checks import check_two_sets
 from jiqa.distribution.inception_score import Estimate
+from jiqa.kernels.forms import vary_alike
 
 Kernel = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]
 
@@ -202,7 +203,8 @@ def _mean(
             skipped |= numbers == jnp.arange(len(columns))
         return dw.add(sums, dw.total(jnp.where(skipped, 0, values), 0)), None
 
-    start = DoubleWord.of(jnp.zeros(len(columns), rows.dtype))
+    *_, zeros = vary_alike(rows, columns, jnp.zeros(len(columns), rows.dtype))
+    start = DoubleWord.of(zeros)
     sums = dw.total(blocks.scan_blocks(add_block, start, rows, len(columns))[0])
     pairs = len(rows) * (len(columns) - skip_same)
     return dw.divide(sums, dw.constant(pairs, rows.dtype))

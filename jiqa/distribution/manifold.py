@@ -17,6 +17,7 @@ from jax.typing import ArrayLike
 
 from jiqa.distribution import blocks
 from jiqa.distribution.checks import check_two_sets
+from jiqa.kernels.forms import vary_alike
 
 
 class PrecisionRecall(NamedTuple):
@@ -158,7 +159,7 @@ def _shares(x: jax.Array, y: jax.Array, neighbors: int) -> PRDC:
         in_y = distances < y_radii
         return in_x + jnp.sum(in_block, 0), (jnp.sum(in_y, 1), jnp.any(in_block, 1))
 
-    start = jnp.zeros(len(y), int)
+    *_, start = vary_alike(x, y, jnp.zeros(len(y), int))
     in_x, (in_y, covered) = blocks.scan_blocks(count, start, x, len(y))
     return PRDC(
         *(

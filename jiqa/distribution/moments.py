@@ -157,9 +157,9 @@ def merge_across(state: Moments, axis_name: str | tuple[str, ...]) -> Moments:
     dtype = state.center.dtype
     count = jax.lax.psum(state.count, axis_name)
     own, all_ = (_number(n, dtype) for n in (state.count, jnp.maximum(count, 1)))
-    # About a centre near all means, which is the same everywhere, moments only add up.
-    weight = (state.count / jnp.maximum(count, 1)).astype(dtype)
-    center = jax.lax.psum(weight * state.center, axis_name)
+    # About a centre near all means, which is exactly the same everywhere, moments only add up.
+    largest = jax.lax.pmax(jnp.where(state.count > 0, state.center, -jnp.inf), axis_name)
+    center = jnp.where(count > 0, largest, 0)
     offset = _distance(state.center, state.offset, center)
     shift = dw.divide(dw.psum(dw.multiply(offset, own), axis_name), all_)
     products = dw.psum(dw.add(state.products, _outer(offset, own)), axis_name)

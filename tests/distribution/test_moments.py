@@ -94,9 +94,7 @@ def test_devices_each_count_their_part(rng):
         return moments.merge_across(state, "data")
 
     parts = PartitionSpec("data")
-    program = jax.shard_map(
-        count, mesh=mesh, in_specs=(parts, parts), out_specs=PartitionSpec(), check_vma=False
-    )
+    program = jax.shard_map(count, mesh=mesh, in_specs=(parts, parts), out_specs=PartitionSpec())
     check(moments.compute(jax.jit(program)(x, mask)), x[mask])
 
 

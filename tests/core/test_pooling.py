@@ -124,3 +124,23 @@ def test_blocks_gather_weights_and_spread_values(rng):
     total = np.sum(weights[..., None] * spread)
     assert_allclose(total, 9 * np.sum(gathered[..., None] * values))
     assert pooling.block_weights(None, 3, 3, 4) is None
+
+
+@pytest.mark.parametrize("transform", ["forward", "gradient", "vmap"])
+def test_one_channel_is_pooled_like_several(values, weights, transform):
+    """On CPUs it is added up in another way."""
+
+    def pool(image, given):
+        return pooling.mean(image, given).sum() + pooling.total(image**2).sum()
+
+    if transform == "gradient":
+        pool = jax.grad(pool)
+    for image, given in zip(values, weights, strict=True):
+        if transform == "vmap":
+            pooled = jax.vmap(pool, in_axes=(0, None))(image[None], given)[0]
+            single = jax.vmap(pool, in_axes=(0, None))(jnp.moveaxis(image, -1, 0)[..., None], given)
+            assert_allclose(single.sum(), pooled, rtol=1e-12)
+            continue
+        whole, parts = pool(image, given), [pool(image[..., c : c + 1], given) for c in range(3)]
+        joined = sum(parts) if transform == "forward" else jnp.concatenate(parts, -1)
+        assert_allclose(joined, whole, rtol=1e-12)

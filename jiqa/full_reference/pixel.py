@@ -455,11 +455,16 @@ def _map(
 
 
 def decibel_ratio(signal: jax.Array, noise: jax.Array) -> jax.Array:
-    """`10 log10(signal / noise)`, with zero gradient where either is zero."""
-    infinite = (noise == 0) | (signal == 0)
-    ratio = jnp.where(infinite, 1, signal) / jnp.where(infinite, 1, noise)
-    limit = jnp.where(noise == 0, INFINITY, -INFINITY)
-    return jnp.where(infinite, limit, 10 * jnp.log10(ratio))
+    """`10 log10(signal / noise)`, with zero gradient where either is zero.
+
+    A difference of logarithms, as the derivative of the quotient overflows where noise is little.
+    """
+    tiny = float(jnp.finfo(noise.dtype).tiny)
+    silent = noise < tiny
+    infinite = silent | (signal == 0)
+    signal, noise = (jnp.where(infinite, 1, x) for x in (signal, noise))
+    limit = jnp.where(silent, INFINITY, -INFINITY)
+    return jnp.where(infinite, limit, 10 * (jnp.log10(signal) - jnp.log10(noise)))
 
 
 def _ratio(numerator: jax.Array, denominator: jax.Array, both_zero: float = 0.0) -> jax.Array:

@@ -1,5 +1,6 @@
 """Pixel metrics: definitions, the golden test without data, degenerate images."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -146,6 +147,14 @@ def test_caps():
     assert jiqa.snr(GRAY, GRAY, cap=80.0) == 80
     assert jiqa.snr(BLACK, GRAY, cap=80.0) == -80
     assert jiqa.psnr(BLACK, GRAY, cap=80.0) == jiqa.psnr(BLACK, GRAY)
+
+
+@pytest.mark.parametrize("error", [1e-9, 1e-15, 1e-18, 1e-20])
+def test_a_capped_gradient_of_hardly_any_error_is_zero(error):
+    """The mean squared error is a number of single precision, and its square is none."""
+    black = jnp.zeros((30, 30, 1), jnp.float32)
+    gradient = jax.grad(lambda y: jiqa.psnr(black, y, cap=100.0))(black.at[3, 4].set(error))
+    assert jnp.all(gradient == 0)
 
 
 def test_maps_average_to_their_metric(rng):

@@ -16,7 +16,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 from live_subset import correlate, read_rows
 from rich.console import Console
@@ -34,12 +33,6 @@ BEFORE = {"taps": ("conv1", "conv2", "conv3", "conv4", "conv5")}
 OTHERS = ("feature_pyramid", "deepsim_alexnet", "lpips_alex")
 
 
-@jax.jit
-def score(metrics: dict[str, jiqa.Metric], x: jax.Array, y: jax.Array) -> dict[str, jax.Array]:
-    """The scores of a pair by all metrics; what they have in common is computed once."""
-    return {name: metric(x, y) for name, metric in metrics.items()}
-
-
 def score_images(folder: Path, rows: list[dict[str, Any]]) -> dict[str, list[float]]:
     """The scores of all images, by metric and what it was applied to."""
     metrics = {name: jiqa.load(name) for name in (*SURVEYED.values(), *SURVEYED, *OTHERS)}
@@ -47,8 +40,8 @@ def score_images(folder: Path, rows: list[dict[str, Any]]) -> dict[str, list[flo
     scores: dict[str, list[float]] = {name: [] for name in metrics}
     for row in track(rows, "scoring"):
         x, y = (read_image(folder / row[key]) for key in ("ref", "dist"))
-        for name, value in score(metrics, x, y).items():
-            scores[name].append(float(value))
+        for name, metric in metrics.items():
+            scores[name].append(float(metric(x, y)))
     return scores
 
 

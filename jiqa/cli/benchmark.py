@@ -69,7 +69,7 @@ def bench(
 
     use_compilation_cache()
     if page:
-        from jiqa.evaluation.page import load_template
+        from jiqa.evaluation.page import load_template, write_page
 
         load_template()  # what it lacks should show now
     protocol = Protocol(mapping, resample, resamples, confidence, significance, correction, seed)
@@ -98,7 +98,9 @@ def bench(
         with progress_bar(f"statistics of {found.name}", "steps") as progress:
             evaluations.append(evaluate(found, protocol, progress=progress))
     report = Report(evaluations, run.metadata(protocol))
-    written = report.write(output, page=page)
+    written = report.write(output)
+    if page:
+        written = write_page(output / "index.html", report)
     _print_report(report)
     print(f"All results are in {output}; see {written}.")
     failed = sum(

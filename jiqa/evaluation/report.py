@@ -55,19 +55,17 @@ class Report:
             srocc["weighted mean"] = (srocc[names] * sizes).sum(axis=1, skipna=False) / sizes.sum()
         return srocc.sort_values("mean" if "mean" in srocc else names[0], ascending=False)
 
-    def write(self, folder: Path | str, *, page: bool = True) -> Path:
-        """Writes `correlations.csv`, `comparisons.csv`, `groups.csv`, `bench.json`, `index.html`.
+    def write(self, folder: Path | str) -> Path:
+        """Writes `correlations.csv`, `comparisons.csv`, `groups.csv` and `bench.json`.
 
         Args:
             folder: Made if it is not there.
-            page: Whether to write the page, which needs jinja2 and matplotlib.
 
         Returns:
-            The page, or the JSON where there is none.
+            The JSON.
 
         Raises:
             OSError: A file cannot be written.
-            ImportError: jinja2 or matplotlib is missing.
         """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
@@ -76,11 +74,7 @@ class Report:
                 self.table(name).to_csv(file, index=False)
         with write_whole(folder / "bench.json") as file:
             file.write(json.dumps(self.to_json(), indent=1, allow_nan=False).encode())
-        if not page:
-            return folder / "bench.json"
-        from jiqa.evaluation.page import write_page
-
-        return write_page(folder / "index.html", self)
+        return folder / "bench.json"
 
     def to_json(self) -> dict[str, Any]:
         """Everything, as JSON can hold it; what is undefined or infinite is null."""

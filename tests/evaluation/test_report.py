@@ -71,7 +71,8 @@ def report():
 @pytest.fixture(scope="module")
 def written(report, tmp_path_factory):
     folder = tmp_path_factory.mktemp("bench") / "new" / "folder"
-    assert report.write(folder) == folder / "index.html"
+    assert report.write(folder) == folder / "bench.json"
+    page.write_page(folder / "index.html", report)
     return folder
 
 
@@ -147,11 +148,6 @@ def test_few_points_of_many_images(report, monkeypatch, tmp_path):
     points = [found["d"].count("h0") for found in document.all("path", class_="dots")]
     assert sum(points) == 20 * 5
     assert "20 of 60 images are drawn." in document.text
-
-
-def test_without_a_page(report, tmp_path):
-    assert report.write(tmp_path, page=False) == tmp_path / "bench.json"
-    assert not (tmp_path / "index.html").exists()
 
 
 @pytest.mark.skipif(not CHROMIUM, reason="no Chromium")

@@ -210,6 +210,8 @@ def compare_sets(
     if any(isinstance(source, list) for source in sources):
         extractor = find_extractor(features, protocol)
         _check_features(sources, asked, extractor)
+    needs = {distance.needs for distance in asked.values()}
+    wanted = [needs - {LOGITS}, needs]
     measure_source = partial(
         _measure,
         extractor=extractor,
@@ -217,11 +219,9 @@ def compare_sets(
         read=partial(read_image, **reading),
         workers=workers,
         batch=batch,
-        progress=_counter(sources, progress),
+        progress=_counter([s for s, what in zip(sources, wanted, strict=True) if what], progress),
     )
-    needs = {distance.needs for distance in asked.values()}
-    first = measure_source(sources[0], needs - {LOGITS})
-    second = measure_source(sources[1], needs)
+    first, second = map(measure_source, sources, wanted)
     values, notes = _compute(asked, first, second, options)
     metadata = {
         "reference": {"path": str(reference), "images": first.count},
@@ -361,6 +361,8 @@ def _measure(
 ) -> ImageSet:
     if isinstance(source, Statistics):
         return ImageSet(source.count, source)
+    if not needs:
+        return ImageSet(len(source))
     assert extractor is not None
     return measure(source, extractor, needs, **how)
 

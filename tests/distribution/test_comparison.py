@@ -126,6 +126,16 @@ def test_all_distances_of_two_folders(folders, monkeypatch):
     assert found.notes == []
 
 
+def test_only_what_is_needed_is_measured(folders, monkeypatch):
+    """The Inception score does not look at the reference."""
+    monkeypatch.setattr(comparison, "find_extractor", lambda *_: tiny())
+    (folders[0] / "broken.png").write_bytes(b"no image")
+    done = []
+    found = compare_sets(*folders, ["inception_score"], progress=lambda *now: done.append(now))
+    assert list(found.values) == ["inception_score"]
+    assert done[-1] == (19, 19)
+
+
 def test_a_pretrained_network(folders):
     """AlexNet's features of a file are those of its pixels, of any size, depth and colours."""
     extractor = find_extractor("alexnet:relu5")

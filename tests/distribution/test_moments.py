@@ -143,7 +143,7 @@ def test_processes_are_merged(tmp_path):
         for rank, path in enumerate(paths)
     ]
     for process in running:
-        error = process.communicate(timeout=120)[1]
+        error = process.communicate(timeout=600)[1]
         assert process.returncode == 0, error
     for path in paths:
         found = np.load(path)

@@ -77,10 +77,11 @@ def feature_maps(
 
     Returns:
         The metric, with the facts of that which it applies; its further options are `data_range`,
-        and `weights` where that takes them.
+        and `weights` where that takes them. It is registered as "feature_maps_" and that name.
 
     Raises:
-        ValueError: Unknown metric, or one that needs no reference or is itself learned.
+        ValueError: Unknown metric, or one that is not full-reference, is itself learned, or has no
+            score of equal images.
         ValueError, OSError: The parameters cannot be had; see `jiqa.weights`.
 
     >>> import numpy as np
@@ -294,10 +295,10 @@ def _identical(metric: Metric) -> float:
 def _register(name: str, applied: str) -> None:
     """Registers a metric on feature maps with its map, where it has one, and for `prepare`."""
     metric = find(applied)
-    if metric.kind != "full_reference" or metric.learned:
+    if metric.kind != "full_reference" or metric.learned or metric.identical is None:
         raise ValueError(
-            f"feature_maps: {applied} needs {'parameters' if metric.learned else 'no reference'}; "
-            "give a full-reference metric without parameters."
+            f"feature_maps: {applied} cannot be applied; give a full-reference metric without "
+            "parameters that has a score of equal images."
         )
     decorate = registry.metric(
         kind="full_reference",

@@ -170,8 +170,9 @@ def _subband(images: jax.Array, subband: int) -> jax.Array:
 def _weighted_entropies(band: jax.Array) -> jax.Array:
     """Entropy of each block times `log2(1 + variance)`, `[..., H / 3, W / 3, C]`; 0 where flat."""
     covariance, flat = invertible(_covariance(band))
-    variance = multiplier(_blocks(band), covariance)
-    eigenvalues = jnp.linalg.eigvalsh(covariance)[..., None]
+    # In single precision both can be rounded below 0 where neighbours are nearly alike.
+    variance = jnp.maximum(multiplier(_blocks(band), covariance), 0)
+    eigenvalues = jnp.maximum(jnp.linalg.eigvalsh(covariance), 0)[..., None]
     entropy = sum(
         jnp.log2(variance * eigenvalues[..., i, :] + NOISE_VARIANCE)
         + math.log(2 * math.pi * math.e)

@@ -88,3 +88,9 @@ def test_wrong_options_are_errors(rng):
         jiqa.rred(image, image, subband=26)
     with pytest.raises(ValueError, match=r"tile=11 must be from 1 to 10 .* 10 x 10 blocks"):
         jiqa.rred(image, image, tile=11)
+
+
+def test_smooth_images_in_single_precision():
+    ramp = np.linspace(0, 1, 64 * 64, dtype=np.float32).reshape(64, 64, 1) ** 2
+    assert jiqa.rred(ramp, ramp) == 0
+    assert jiqa.rred(ramp, np.roll(ramp, 9, axis=1)) > 0

@@ -3,13 +3,13 @@
 Ding, Liu, Zou, Wang and Ma, "Locally adaptive structure and texture similarity for image quality
 assessment", ACM Multimedia 2021, in the convention of the authors' A-DISTS.py. As DISTS
 (`jiqa.deep.dists`) it compares means (texture) and covariances (structure) of the image itself and
-of five stages of VGG16, but in windows, and how much either counts depends on the place: where the
-reference disperses much, as texture does not in the authors' finding, structure counts. Channels
-are weighted by the entropy of the reference; nothing is fitted to opinions.
+of five stages of VGG16, but in windows, and how much either counts depends on the place: the more
+the reference disperses there (the ratio of variance to mean), the more structure. Channels are
+weighted by the entropy of the reference; nothing is fitted to opinions.
 
-The steps of that code which its earlier version, ADISTS_pt.py, does not have are taken too: maps of
-unit energy, dispersion relative to its own mean and deviation, its product from coarse to fine, and
-weights by entropy.
+The authors' repository also has an earlier program, ADISTS_pt.py, which has thresholds of
+dispersion for each stage in place of its product over stages, and all channels alike; it gives
+other values.
 """
 
 from typing import Any

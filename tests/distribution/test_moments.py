@@ -1,5 +1,6 @@
 """Streamed moments against float64 and longer, on data that float32 sums would ruin."""
 
+import socket
 import subprocess
 import sys
 from functools import reduce
@@ -126,8 +127,6 @@ def test_processes_are_merged(tmp_path):
         "np.savez(sys.argv[2], mean=merged.mean, covariance=merged.covariance, x=x,\n"
         "         count=merged.count, every=every, counts=score.counts)\n"
     )
-    import socket
-
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = str(free.getsockname()[1])
@@ -142,9 +141,13 @@ def test_processes_are_merged(tmp_path):
         )
         for rank, path in enumerate(paths)
     ]
-    for process in running:
-        error = process.communicate(timeout=600)[1]
-        assert process.returncode == 0, error
+    try:
+        for process in running:
+            error = process.communicate(timeout=600)[1]
+            assert process.returncode == 0, error
+    finally:
+        for process in running:
+            process.kill()
     for path in paths:
         found = np.load(path)
         mean, covariance = exact(found["x"])

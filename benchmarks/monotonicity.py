@@ -114,7 +114,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     data = Path(os.environ.get("JIQA_TEST_DATA", "../shared"))
     parser.add_argument("--data", type=Path, default=data / "data" / "pristine_kodak")
-    parser.add_argument("--metrics", type=lambda text: text.split(","), default=jiqa.list_metrics())
+    handcrafted = [name for name in jiqa.list_metrics() if not jiqa.find(name).learned]
+    parser.add_argument("--metrics", type=lambda text: text.split(","), default=handcrafted)
     parser.add_argument("--anew", action="store_true", help="score everything again")
     parser.add_argument("--output", type=Path, default=RESULTS / "monotonicity.json")
     options = parser.parse_args()

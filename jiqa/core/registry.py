@@ -118,7 +118,7 @@ class Metric:
             ValueError: The metric does not compare features.
 
         >>> image = jnp.linspace(0, 1, 64 * 64).reshape(64, 64, 1) ** 2
-        >>> float(load("rred").prepare(image)(image))
+        >>> print(load("rred").prepare(image)(image).round(6))
         0.0
         """
         function = self._sibling("features")

@@ -75,7 +75,7 @@ def rred(
         ValueError: Subband or tile out of range, or images too small for the pyramid or a tile.
 
     >>> image = jnp.linspace(0, 1, 64 * 64).reshape(64, 64, 1) ** 2
-    >>> float(rred(image, image))
+    >>> print(rred(image, image).round(6))
     0.0
     """
     features = rred_features(

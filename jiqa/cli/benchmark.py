@@ -69,9 +69,10 @@ def bench(
 
     use_compilation_cache()
     if page:
-        from jiqa.evaluation.page import load_template, write_page
+        from jiqa.evaluation.page import write_page
+        from jiqa.pages import load_template
 
-        load_template()  # what it lacks should show now
+        load_template("bench.html")  # what it lacks should show now
     protocol = Protocol(mapping, resample, resamples, confidence, significance, correction, seed)
     names = None if metrics is None else split_names(metrics)
     data_sets, tables = run.open_sources(data, scores, names, columns)

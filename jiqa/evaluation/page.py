@@ -15,10 +15,10 @@ import numpy as np
 from jiqa.evaluation.benchmark import Evaluation
 from jiqa.evaluation.pairwise import TESTS
 from jiqa.evaluation.report import Report
-from jiqa.files import write_whole
+from jiqa.files import write_text
+from jiqa.pages import load_template
 
 if TYPE_CHECKING:
-    import jinja2
     import pandas as pd
 
 # The inside of a plot in its own units, and the margins left and below for the axes.
@@ -132,7 +132,7 @@ def write_page(path: Path | str, report: Report, *, title: str = "Benchmark") ->
         OSError: The page cannot be written.
         ImportError: jinja2 or matplotlib is missing.
     """
-    path, template = Path(path), load_template()
+    path, template = Path(path), load_template("bench.html")
     overview = report.overview()
     html = template.render(
         title=title,
@@ -146,32 +146,8 @@ def write_page(path: Path | str, report: Report, *, title: str = "Benchmark") ->
         width=PLOT_WIDTH,
         height=PLOT_HEIGHT,
     )
-    with write_whole(path) as file:
-        file.write(html.encode())
+    write_text(path, html)
     return path
-
-
-def load_template() -> "jinja2.Template":
-    """The page's template.
-
-    Raises:
-        ImportError: jinja2 or matplotlib is missing.
-    """
-    try:
-        import jinja2
-        import matplotlib  # noqa: F401
-    except ImportError as error:
-        raise ImportError(f"the page needs {error.name}: pip install 'jiqa[report]'") from error
-    # The style is that of the page of scores.
-    folders = [jinja2.PackageLoader("jiqa.evaluation"), jinja2.PackageLoader("jiqa.explain")]
-    environment = jinja2.Environment(
-        loader=jinja2.ChoiceLoader(folders),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("bench.html")
 
 
 def _section(evaluation: Evaluation) -> Section:

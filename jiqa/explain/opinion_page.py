@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from jiqa.explain.page import load_template
-from jiqa.files import write_whole
+from jiqa.files import write_text
 from jiqa.opinions import Opinions
+from jiqa.pages import load_template
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,8 +59,7 @@ def write_opinion_page(
         stimuli=_cells(stimuli.sort_values("score", ascending=False)),
         observers=_cells(observers.drop(columns=["rejected"])),
     )
-    with write_whole(path) as file:
-        file.write(html.encode())
+    write_text(path, html)
     return path
 
 

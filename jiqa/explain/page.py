@@ -26,13 +26,13 @@ from jiqa.explain.maps import (
     quality_map,
     shrink,
 )
-from jiqa.files import write_whole
+from jiqa.files import write_text
 from jiqa.images import read_image
+from jiqa.pages import load_template
 from jiqa.results import Scores
 from jiqa.scoring import parse_metric
 
 if TYPE_CHECKING:
-    import jinja2
     import pandas as pd
 
 # The longer side of a preview in pixels; larger images are shown at a whole fraction of their size.
@@ -129,7 +129,7 @@ def write_page(
     ...     write_page(Path(folder, "page.html"), score_files([Pair(image, image)], ["mae"])).name
     'page.html'
     """
-    path, template = Path(path), load_template("page.html")
+    path, template = Path(path), load_template("page.html", webp=_webp, colorize=colorize)
     metrics = {column: parse_metric(column) for column in scores.metadata["metrics"]}
     pairs = _pairs(scores, metrics)
     html = template.render(
@@ -149,37 +149,8 @@ def write_page(
         image_quality=IMAGE_QUALITY,
         map_quality=MAP_QUALITY,
     )
-    with write_whole(path) as file:
-        file.write(html.encode())
+    write_text(path, html)
     return path
-
-
-def load_template(name: str) -> "jinja2.Template":
-    """A template of this package, with what pages need.
-
-    Args:
-        name: Its file.
-
-    Returns:
-        The template, which escapes texts.
-
-    Raises:
-        ImportError: jinja2 or matplotlib is missing.
-    """
-    try:
-        import jinja2
-        import matplotlib  # noqa: F401
-    except ImportError as error:
-        raise ImportError(f"the page needs {error.name}: pip install 'jiqa[report]'") from error
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("jiqa.explain"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"webp": _webp, "colorize": colorize}
-    return environment.get_template(name)
 
 
 def _pairs(scores: Scores, metrics: Mapping[str, Metric]) -> list[Row]:

@@ -174,9 +174,12 @@ class Metric:
 
     @property
     def map_function(self) -> Callable[..., jax.Array] | None:
-        """The sibling `<function>_map`, where the metric is a pooled map."""
+        """The sibling `<function>_map` with this name's options, if the metric is a pooled map."""
         function = self._sibling("map")
-        return None if function is None else self._bound(function, {})
+        if function is None:
+            return None
+        fixed = _accepted(function, self.options)
+        return functools.partial(self._bound(function, {}), **fixed)
 
     @property
     def summary(self) -> str:

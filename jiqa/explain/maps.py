@@ -85,7 +85,7 @@ def quality_map(metric: Metric, images: Sequence[np.ndarray]) -> np.ndarray:
     """
     if metric.map_function is None:
         raise ValueError(f"{metric.name} has no map; only its score can be shown.")
-    values = jax.device_get(metric.map_function(*images, **metric.options))
+    values = jax.device_get(metric.map_function(*images))
     if metric.higher_is_better is None:
         values = np.abs(values - metric.identical)
     return np.asarray(values, np.float32)

@@ -225,6 +225,7 @@ def test_what_has_no_gradient_is_no_loss():
         jiqa.as_loss("nothing")
 
 
-def test_maps_are_found_beside_their_metric():
-    assert jiqa.load("ssim_y").map_function is jiqa.ssim_map
+def test_the_map_of_a_name_has_its_options(rng):
+    x, y = rng.random((2, 20, 24, 3))
+    assert_allclose(jiqa.load("ssim_y").map_function(x, y), jiqa.ssim_map(x, y, luma="matlab"))
     assert jiqa.load("psnr").map_function is None

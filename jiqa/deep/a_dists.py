@@ -12,36 +12,26 @@ dispersion for each stage in place of its product over stages, and all channels 
 other values.
 """
 
-from typing import Any
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-import jiqa
-from jiqa.core import pooling
 from jiqa.core.arrays import safe_divide, safe_sqrt, similarity
-from jiqa.core.color import gray_to_rgb
 from jiqa.core.features import Features, check_channels
 from jiqa.core.filters import correlate_separable, gaussian_window
 from jiqa.core.registry import image_function, metric
 from jiqa.deep.backbones.backbone import Tree
-from jiqa.deep.backbones.layers import l2_pool
-from jiqa.deep.backbones.vgg import vgg16
-from jiqa.deep.maps import COLOR, Maps, resize
+from jiqa.deep.dists import STAGES, stage_features
+from jiqa.deep.maps import COLOR, Maps, layer_mean, load_backbone, resize
+from jiqa.deep.pairs import pair_features
 
 PAPER = 'Ding, Liu, Zou, Wang and Ma, "Locally adaptive structure and texture similarity for image '
 PAPER += 'quality assessment", ACM Multimedia 2021'
-TAPS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3")
-STAGES = ("image", *TAPS)
 WINDOW = gaussian_window(21, 7.0)
 CONSTANT = 1e-6  # of both similarities
 EPSILON = 1e-12  # added to means and under logarithms
-
-
-def load_parameters() -> dict[str, Any]:
-    """Pretrained parameters of VGG16's convolutions."""
-    return {"features": jiqa.weights.load("vgg16")["features"]}
 
 
 @metric(
@@ -51,7 +41,7 @@ def load_parameters() -> dict[str, Any]:
     identical=0,
     paper=PAPER,
     color=COLOR,
-    parameters=load_parameters,
+    parameters=partial(load_backbone, "vgg16"),
 )
 def a_dists(
     parameters: Tree,
@@ -82,7 +72,8 @@ def a_dists(
     >>> bool(a_dists(features, black, white) > 0)
     True
     """
-    x, y = _pair_features(parameters, reference, distorted, data_range)
+    features = partial(stage_features, data_range=data_range)
+    x, y = pair_features(features, parameters, reference, distorted)
     return _distance(x, y, weights)
 
 
@@ -96,7 +87,8 @@ def a_dists_map(
         `[..., H, W]`. Its mean is about the score, and not exactly, as windows do not reach the
         borders.
     """
-    x, y = _pair_features(parameters, reference, distorted, data_range)
+    features = partial(stage_features, data_range=data_range)
+    x, y = pair_features(features, parameters, reference, distorted)
     maps = []
     for stage, local in _local_distances(x, y).items():
         missing = x[stage].shape[-3] - local.shape[-2], x[stage].shape[-2] - local.shape[-1]
@@ -115,7 +107,8 @@ def a_dists_features(
     Returns:
         Features `[..., h, w, c]` by stage; the first is the image.
     """
-    return Features.of("a_dists", {}, _features(parameters, reference, data_range))
+    values = stage_features(parameters, reference, data_range=data_range)
+    return Features.of("a_dists", {}, values)
 
 
 @image_function
@@ -143,34 +136,17 @@ def a_dists_distance(
         ValueError: The features are another metric's, or of an image of another size.
     """
     features.options_of("a_dists")
-    own = _features(parameters, distorted, data_range)
+    own = stage_features(parameters, distorted, data_range=data_range)
     check_channels("a_dists", features.values["image"], own["image"], axes=3)
     return _distance(features.values, own, weights)
 
 
-def _pair_features(
-    parameters: Tree, reference: jax.Array, distorted: jax.Array, data_range: float
-) -> tuple[Maps, Maps]:
-    """Features of both, which go through the network as one batch."""
-    values = _features(parameters, jnp.stack([reference, distorted]), data_range)
-    return {k: v[0] for k, v in values.items()}, {k: v[1] for k, v in values.items()}
-
-
-def _features(parameters: Tree, images: jax.Array, data_range: float) -> Maps:
-    """The image in [0, 1] and its features, each `[..., h, w, c]`."""
-    images = gray_to_rgb(images) / data_range
-    return {"image": images, **vgg16(parameters, vgg16.normalize(images), TAPS, pool=l2_pool)}
-
-
 def _distance(x: Maps, y: Maps, weights: jax.Array | None) -> jax.Array:
     """The sum over stages of the means of their maps."""
-    terms = []
-    for stage, local in _local_distances(x, y).items():
-        fitted = None
-        if weights is not None:
-            whole = resize(weights, *x[stage].shape[-3:-1])
-            fitted = pooling.fit_weights(whole, 1, *local.shape[-2:])
-        terms.append(pooling.mean(local[..., None], fitted)[..., 0])
+    terms = [
+        layer_mean(local, weights, x[stage].shape[-3:-1])
+        for stage, local in _local_distances(x, y).items()
+    ]
     return jnp.sum(jnp.stack(terms), 0)
 
 

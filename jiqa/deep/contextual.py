@@ -9,6 +9,8 @@ The distances of all places of one image to all of the other are never in memory
 image's places are taken some at a time, also for the gradient.
 """
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -18,6 +20,7 @@ from jiqa.core.features import Features
 from jiqa.core.registry import image_function, metric
 from jiqa.deep.backbones.backbone import Tree
 from jiqa.deep.maps import COLOR, Maps, extract, load_backbone
+from jiqa.deep.pairs import pair_features
 
 PAPER = 'Mechrez, Talmi and Zelnik-Manor, "The contextual loss for image transformation with '
 PAPER += 'non-aligned data", ECCV 2018'
@@ -73,9 +76,8 @@ def contextual_loss(
     >>> print(abs(contextual_loss(features, image, image, net="vgg11", taps=("relu2_1",)).round(4)))
     0.0
     """
-    vectors = _vectors(parameters, jnp.stack([reference, distorted]), data_range, net, taps, places)
-    x, y = ({tap: value[i] for tap, value in vectors.items()} for i in (0, 1))
-    return _loss(x, y, bandwidth)
+    vectors = partial(_vectors, data_range=data_range, net=net, taps=taps, places=places)
+    return _loss(*pair_features(vectors, parameters, reference, distorted), bandwidth)
 
 
 @image_function

@@ -23,7 +23,7 @@ import numpy as np
 import jiqa
 from jiqa.core.color import gray_to_rgb
 from jiqa.core.filters import check_window_fits
-from jiqa.core.models import find_model
+from jiqa.core.models import check_finite, find_model
 from jiqa.core.registry import image_function, metric, public_function
 from jiqa.deep.backbones.backbone import Tree
 from jiqa.deep.feature_maps import TAPS
@@ -181,8 +181,7 @@ def fit_deepbiq(
             f"fit_deepbiq: features {features.shape} and opinions {opinions.shape} must be "
             "[N, regions, n] and [N]."
         )
-    if not (np.isfinite(features).all() and np.isfinite(opinions).all()):
-        raise ValueError("fit_deepbiq: features and opinions must be finite.")
+    check_finite("fit_deepbiq", features, opinions)
     rows = features.reshape(-1, features.shape[-1])
     mean, deviation = rows.mean(0), rows.std(0)
     deviation = np.where(deviation > 0, deviation, 1)

@@ -9,6 +9,8 @@ As in that package, the network takes images in [0, 1] without normalisation, an
 last are rectified, as PyTorch rectifies in place what was kept.
 """
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 
@@ -18,6 +20,7 @@ from jiqa.core.features import Features
 from jiqa.core.registry import image_function, metric
 from jiqa.deep.backbones.backbone import Tree
 from jiqa.deep.maps import COLOR, Maps, find_backbone, load_backbone
+from jiqa.deep.pairs import pair_features
 
 PAPER = 'Zhu, Chen, Zhu, Wang and Lin, "DeepDC: deep distance correlation as a perceptual image '
 PAPER += 'quality evaluator", arXiv:2211.04927, 2022'
@@ -69,9 +72,8 @@ def deepdc(
     >>> print(abs(deepdc(features, image, image, net="vgg11", taps=("relu2_1",)).round(4)))
     0.0
     """
-    images = jnp.stack([reference, distorted])
-    values = _distances(parameters, images, data_range, net, taps)
-    return _compare({k: v[0] for k, v in values.items()}, {k: v[1] for k, v in values.items()})
+    distances = partial(_distances, data_range=data_range, net=net, taps=taps)
+    return _compare(*pair_features(distances, parameters, reference, distorted))
 
 
 @image_function

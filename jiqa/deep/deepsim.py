@@ -21,6 +21,7 @@ from jiqa.deep.maps import (
     Maps,
     extract,
     extract_pair,
+    layer_weights,
     load_backbone,
     prepared_pair,
     resize,
@@ -159,10 +160,7 @@ def _pool(x: Maps, y: Maps, pool: str, weights: jax.Array | None) -> jax.Array:
     layers = []
     for tap in y:
         local, counts = local_scores(SSIM, x[tap], y[tap])
-        fitted = None
-        if weights is not None:
-            whole = resize(weights, *y[tap].shape[-3:-1])
-            fitted = pooling.fit_weights(whole, 1, *local.shape[-3:-1])
+        fitted = layer_weights(weights, y[tap].shape[-3:-1], local.shape[-3:-1])
         if pool == "mean":
             scores = pooling.mean(local, fitted)
         else:

@@ -12,29 +12,25 @@ sum over the whole layer and so are no probabilities, and the 16 places of a par
 apart in the sequence of all channels, rows and columns, and no window of 4 x 4 pixels.
 """
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 
-import jiqa
 from jiqa.core.color import gray_to_rgb
 from jiqa.core.features import Features, check_channels
 from jiqa.core.registry import image_function, metric
 from jiqa.deep.backbones.backbone import Tree
 from jiqa.deep.backbones.layers import l2_pool
 from jiqa.deep.backbones.vgg import vgg16
-from jiqa.deep.maps import COLOR, Maps
+from jiqa.deep.dists import STAGES, TAPS
+from jiqa.deep.maps import COLOR, Maps, load_backbone
+from jiqa.deep.pairs import pair_features
 
 PAPER = 'Liao, Chen, Zhu, Wang, Zhou and Kwong, "DeepWSD: projecting degradations in perceptual '
 PAPER += 'space to Wasserstein distance in deep feature space", ACM Multimedia 2022'
-TAPS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3")
-STAGES = ("image", *TAPS)
 SIDE = 256  # to which the longer side of images is reduced, about
 EPSILON = 1e-6
-
-
-def load_parameters() -> Tree:
-    """Pretrained parameters of VGG16's convolutions."""
-    return {"features": jiqa.weights.load("vgg16")["features"]}
 
 
 @metric(
@@ -45,7 +41,7 @@ def load_parameters() -> Tree:
     paper=PAPER,
     color=COLOR,
     loss_options={"logarithmic": False},
-    parameters=load_parameters,
+    parameters=partial(load_backbone, "vgg16"),
 )
 def deepwsd(
     parameters: Tree,
@@ -81,9 +77,8 @@ def deepwsd(
     >>> bool(deepwsd(features, black, white) > 0)
     True
     """
-    values = _features(parameters, jnp.stack([reference, distorted]), data_range, downsample)
-    x, y = ({stage: parts[i] for stage, parts in values.items()} for i in (0, 1))
-    return _compare(x, y, logarithmic)
+    features = partial(_features, data_range=data_range, downsample=downsample)
+    return _compare(*pair_features(features, parameters, reference, distorted), logarithmic)
 
 
 @image_function

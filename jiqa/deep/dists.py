@@ -22,6 +22,7 @@ from jiqa.core.registry import image_function, metric
 from jiqa.deep.backbones.backbone import Tree
 from jiqa.deep.backbones.layers import l2_pool
 from jiqa.deep.backbones.vgg import vgg16
+from jiqa.deep.maps import COLOR, Maps
 from jiqa.deep.pairs import pair_features
 
 PAPER = 'Ding, Ma, Wang and Simoncelli, "Image quality assessment: unifying structure and texture '
@@ -45,7 +46,7 @@ def load_parameters() -> dict[str, Any]:
     score_range=(0, 2),
     identical=0,
     paper=PAPER,
-    color="RGB; gray counts as neutral colour",
+    color=COLOR,
     parameters=load_parameters,
 )
 def dists(
@@ -78,7 +79,7 @@ def dists(
     >>> bool(dists(parameters, black, white) > 0)
     True
     """
-    features = partial(_features, data_range=data_range, resize=resize, dtype=dtype)
+    features = partial(stage_features, data_range=data_range, resize=resize, dtype=dtype)
     x, y = pair_features(features, parameters, reference, distorted)
     return _terms(parameters, x, y).sum((-2, -1))
 
@@ -99,7 +100,7 @@ def dists_layers(
         `[..., 6, 2]`: of the image and the five stages, by texture (means) and by structure
         (covariances).
     """
-    features = partial(_features, data_range=data_range, resize=resize, dtype=dtype)
+    features = partial(stage_features, data_range=data_range, resize=resize, dtype=dtype)
     x, y = pair_features(features, parameters, reference, distorted)
     return _terms(parameters, x, y)
 
@@ -119,7 +120,7 @@ def dists_features(
         Features `[..., h, w, c]` by stage; the first is the image.
     """
     options: dict[str, Any] = {"resize": resize, "dtype": dtype}
-    values = _features(parameters, reference, data_range=data_range, **options)
+    values = stage_features(parameters, reference, data_range=data_range, **options)
     return Features.of("dists", options, values)
 
 
@@ -141,15 +142,21 @@ def dists_distance(
     Raises:
         ValueError: The features are another metric's, or of an image of another size.
     """
-    own = _features(parameters, distorted, data_range=data_range, **features.options_of("dists"))
+    options = features.options_of("dists")
+    own = stage_features(parameters, distorted, data_range=data_range, **options)
     check_channels("dists", features.values["image"], own["image"], axes=3)
     return _terms(parameters, features.values, own).sum((-2, -1))
 
 
-def _features(
-    parameters: Tree, images: jax.Array, *, data_range: float, resize: bool, dtype: str | None
-) -> dict[str, jax.Array]:
-    """The image in [0, 1] and its features, each `[..., h, w, c]`."""
+def stage_features(
+    parameters: Tree,
+    images: jax.Array,
+    *,
+    data_range: float,
+    resize: bool = False,
+    dtype: str | None = None,
+) -> Maps:
+    """The image in [0, 1] and its features by stage, each `[..., h, w, c]`; see `dists`."""
     images = gray_to_rgb(images) / data_range
     if resize:
         images = _reduce(images)
@@ -168,7 +175,7 @@ def _reduce(images: jax.Array) -> jax.Array:
     return jax.image.resize(images, (*images.shape[:-3], *size, images.shape[-1]), "linear")
 
 
-def _terms(parameters: Tree, x: dict[str, jax.Array], y: dict[str, jax.Array]) -> jax.Array:
+def _terms(parameters: Tree, x: Maps, y: Maps) -> jax.Array:
     """Weighted distances of each stage by texture and structure, `[..., 6, 2]`."""
     weights = jnp.stack([parameters["alpha"], parameters["beta"]]).astype(x["image"].dtype)
     weights /= jnp.sum(weights)

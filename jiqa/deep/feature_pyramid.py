@@ -14,6 +14,8 @@ the paper leaves open is chosen here:
   2012: `net="alexnet_caffe"`.
 """
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 
@@ -26,6 +28,7 @@ from jiqa.core.registry import image_function, metric
 from jiqa.deep.backbones.backbone import Tree
 from jiqa.deep.feature_maps import TAPS
 from jiqa.deep.maps import COLOR, Maps, extract, load_backbone
+from jiqa.deep.pairs import pair_features
 
 PAPER = 'Amirshahi, Pedersen and Yu, "Image quality assessment by comparing CNN features between '
 PAPER += 'images", Journal of Imaging Science and Technology 60(6), 2016'
@@ -83,9 +86,10 @@ def feature_pyramid(
     >>> print(feature_pyramid(features, image, image, **options).round(4))
     1.0
     """
-    pair = jnp.stack([reference, distorted])
-    strengths = _strengths(parameters, pair, data_range, net, taps, side, levels)
-    x, y = ({tap: sums[i] for tap, sums in strengths.items()} for i in (0, 1))
+    strengths = partial(
+        _strengths, data_range=data_range, net=net, taps=taps, side=side, levels=levels
+    )
+    x, y = pair_features(strengths, parameters, reference, distorted)
     return _compare(x, y, normalize, weights)
 
 

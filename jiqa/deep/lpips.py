@@ -15,7 +15,6 @@ import jax.numpy as jnp
 import numpy as np
 
 import jiqa
-from jiqa.core import pooling
 from jiqa.core.arrays import safe_sqrt
 from jiqa.core.color import gray_to_rgb
 from jiqa.core.features import Features
@@ -24,6 +23,7 @@ from jiqa.deep.backbones.alexnet import alexnet
 from jiqa.deep.backbones.backbone import Backbone, Tree
 from jiqa.deep.backbones.squeezenet import squeezenet1_1
 from jiqa.deep.backbones.vgg import vgg16
+from jiqa.deep.maps import COLOR, Maps, layer_mean, resize
 from jiqa.deep.pairs import pair_features
 
 PAPER = "Zhang, Isola, Efros, Shechtman and Wang, "
@@ -51,7 +51,6 @@ NETWORKS = {
     ),
 }
 Nets = str | tuple[str, ...]
-Values = dict[str, jax.Array]
 
 
 def load_parameters(net: Nets, version: str) -> dict[str, Any]:
@@ -73,7 +72,7 @@ def load_parameters(net: Nets, version: str) -> dict[str, Any]:
     score_range=(0, float("inf")),
     identical=0,
     paper=PAPER,
-    color="RGB; gray counts as neutral colour",
+    color=COLOR,
     protocols={f"lpips_{name}": {"net": name} for name in NETWORKS},
     parameters=load_parameters,
 )
@@ -165,7 +164,7 @@ def lpips_map(
     features = partial(_unit_features, data_range=data_range, net=net, version=version, dtype=dtype)
     x, y = pair_features(features, parameters, reference, distorted)
     size = reference.shape[-3:-1]
-    maps = [_resize(local, size) for local in _differences(parameters, x, y, net, linear)]
+    maps = [resize(local, *size) for local in _differences(parameters, x, y, net, linear)]
     return jnp.sum(jnp.stack(maps), 0)
 
 
@@ -219,11 +218,7 @@ def lpips_distance(
         ValueError: The features are another metric's, or of an image of another size.
     """
     options = features.options_of("lpips")
-    if (size := options.pop("size")) != distorted.shape[-3:-1]:
-        raise ValueError(
-            f"lpips: the features are of an image of {size[0]} x {size[1]} pixels, the distorted "
-            f"image has {distorted.shape[-3]} x {distorted.shape[-2]}."
-        )
+    check_size("lpips", options.pop("size"), distorted)
     own = _unit_features(parameters, distorted, data_range=data_range, **options)
     return _terms(parameters, features.values, own, options["net"], linear, weights).sum(-1)
 
@@ -236,54 +231,82 @@ def _unit_features(
     net: Nets,
     version: str,
     dtype: str | None,
-) -> Values:
+) -> Maps:
     """Features `[..., h, w, c]` of unit length at each place, by network and layer."""
     _check_version(version)
-    images = 2 / data_range * gray_to_rgb(images) - 1
-    if version == "0.1":
-        images = (images - jnp.asarray(SHIFT, images.dtype)) / jnp.asarray(SCALE, images.dtype)
+    images = scale_pixels(images, data_range, standardize=version == "0.1")
     values = {}
     for name in _names(net):
         backbone, taps = NETWORKS[name]
         found = backbone(parameters[name], images.astype(dtype or images.dtype), taps)
         for tap in taps:
-            values[f"{name}.{tap}"] = _unit_length(found[tap].astype(images.dtype))
+            values[f"{name}.{tap}"] = unit_length(found[tap].astype(images.dtype))
     return values
 
 
-def _unit_length(x: jax.Array) -> jax.Array:
-    """The channels of each place divided by their root of sum of squares."""
+def check_size(method: str, size: tuple[int, int], distorted: jax.Array) -> None:
+    """Raises ValueError unless an image has the size of that of which there are features.
+
+    >>> check_size("lpips", (32, 32), jnp.zeros((32, 24, 3)))
+    Traceback (most recent call last):
+    ValueError: lpips: the features are of an image of 32 x 32 pixels, the distorted image has \
+32 x 24.
+    """
+    if size != distorted.shape[-3:-1]:
+        raise ValueError(
+            f"{method}: the features are of an image of {size[0]} x {size[1]} pixels, the "
+            f"distorted image has {distorted.shape[-3]} x {distorted.shape[-2]}."
+        )
+
+
+def scale_pixels(images: jax.Array, data_range: float, *, standardize: bool = True) -> jax.Array:
+    """Images in [-1, 1], or of mean 0 and deviation 1 over ImageNet, with three channels.
+
+    >>> print(scale_pixels(jnp.ones((1, 1, 1)), 2.0, standardize=False)[0, 0])
+    [0. 0. 0.]
+    """
+    images = 2 / data_range * gray_to_rgb(images) - 1
+    if not standardize:
+        return images
+    return (images - jnp.asarray(SHIFT, images.dtype)) / jnp.asarray(SCALE, images.dtype)
+
+
+def unit_length(x: jax.Array) -> jax.Array:
+    """The channels of each place divided by their root of sum of squares.
+
+    >>> print(unit_length(jnp.array([3.0, 4.0])).round(4))
+    [0.6 0.8]
+    """
     return x / (safe_sqrt(jnp.sum(x * x, -1, keepdims=True)) + EPSILON)
 
 
+def squared_difference(x: jax.Array, y: jax.Array, head: jax.Array | None = None) -> jax.Array:
+    """Squared differences summed over channels, which a head may weight.
+
+    >>> print(squared_difference(jnp.zeros(2), jnp.array([1.0, 2.0]), jnp.array([3.0, 1.0])))
+    7.0
+    """
+    squares = (x - y) ** 2
+    return jnp.sum(squares if head is None else squares * head.astype(squares.dtype), -1)
+
+
 def _differences(
-    parameters: Tree, x: Values, y: Values, net: Nets, linear: bool
+    parameters: Tree, x: Maps, y: Maps, net: Nets, linear: bool
 ) -> Iterator[jax.Array]:
     """Squared differences summed over channels, `[..., h, w]`, a map for each layer."""
     names = _names(net)
     for name in names:
         for number, tap in enumerate(NETWORKS[name].taps):
-            key = f"{name}.{tap}"
-            squares = (x[key] - y[key]) ** 2
-            if linear:
-                squares *= parameters[name]["heads"][str(number)].astype(squares.dtype)
-            yield jnp.sum(squares, -1) / len(names)
+            head = parameters[name]["heads"][str(number)] if linear else None
+            yield squared_difference(x[f"{name}.{tap}"], y[f"{name}.{tap}"], head) / len(names)
 
 
 def _terms(
-    parameters: Tree, x: Values, y: Values, net: Nets, linear: bool, weights: jax.Array | None
+    parameters: Tree, x: Maps, y: Maps, net: Nets, linear: bool, weights: jax.Array | None
 ) -> jax.Array:
     """The mean of each layer's map, `[..., layers]`."""
-    terms = []
-    for local in _differences(parameters, x, y, net, linear):
-        fitted = None if weights is None else _resize(weights, local.shape[-2:])
-        terms.append(pooling.mean(local[..., None], fitted)[..., 0])
-    return jnp.stack(terms, -1)
-
-
-def _resize(values: jax.Array, size: tuple[int, ...]) -> jax.Array:
-    """Maps `[..., h, w]` interpolated linearly between the centres of pixels."""
-    return jax.image.resize(values, (*values.shape[:-2], *size), "linear")
+    differences = _differences(parameters, x, y, net, linear)
+    return jnp.stack([layer_mean(local, weights) for local in differences], -1)
 
 
 def _names(net: Nets) -> tuple[str, ...]:

@@ -1,16 +1,18 @@
 """What metrics on feature maps share: images through a backbone, and maps of other sizes."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
 import jiqa
+from jiqa.core import pooling
 from jiqa.core.color import gray_to_rgb
 from jiqa.core.features import Features, check_channels
 from jiqa.deep.backbones import BACKBONES
 from jiqa.deep.backbones.backbone import Backbone, Tree
+from jiqa.deep.pairs import pair_features
 
 COLOR = "RGB; gray counts as neutral colour"
 CLASSIFIERS = ("classifier", "fc", "fc6", "fc7", "fc8")  # fully connected layers, by network
@@ -72,11 +74,16 @@ def extract(
 
 
 def extract_pair(
-    parameters: Tree, reference: jax.Array, distorted: jax.Array, *arguments: Any
+    parameters: Tree,
+    reference: jax.Array,
+    distorted: jax.Array,
+    data_range: float,
+    net: str,
+    taps: Sequence[str],
 ) -> tuple[Maps, Maps]:
-    """Maps of both images, which go through the network as one batch; arguments as in `extract`."""
-    maps = extract(parameters, jnp.stack([reference, distorted]), *arguments)
-    return {k: v[0] for k, v in maps.items()}, {k: v[1] for k, v in maps.items()}
+    """Maps of both images (see `pair_features`); arguments as in `extract`."""
+    maps = partial(extract, data_range=data_range, net=net, taps=taps)
+    return pair_features(maps, parameters, reference, distorted)
 
 
 def prepared_pair(
@@ -114,7 +121,53 @@ def resize(maps: jax.Array, height: int, width: int) -> jax.Array:
     Returns:
         `[..., height, width]`.
 
+    >>> import jax.numpy as jnp
     >>> print(resize(jnp.array([[0.0, 1.0]]), 1, 4))
     [[0.   0.25 0.75 1.  ]]
     """
     return jax.image.resize(maps, (*maps.shape[:-2], height, width), "linear")
+
+
+def layer_weights(
+    weights: jax.Array | None, layer: Sequence[int], reach: Sequence[int] | None = None
+) -> jax.Array | None:
+    """Pooling weights of images as those of a layer.
+
+    Args:
+        weights: `[..., H, W]`, or None.
+        layer: Rows and columns of the layer's maps.
+        reach: Rows and columns in their middle that windows reach; None for all.
+
+    Returns:
+        `[..., *reach]`; None for None.
+
+    >>> import jax.numpy as jnp
+    >>> layer_weights(jnp.ones((9, 8)), (5, 4), (3, 2)).shape
+    (3, 2)
+    """
+    if weights is None:
+        return None
+    weights = resize(weights, *layer)
+    return weights if reach is None else pooling.fit_weights(weights, 1, *reach)
+
+
+def layer_mean(
+    local: jax.Array, weights: jax.Array | None, layer: Sequence[int] | None = None
+) -> jax.Array:
+    """The mean of the map of a layer.
+
+    Args:
+        local: `[..., h, w]`.
+        weights: Pooling weights of images, `[..., H, W]`, or None.
+        layer: Rows and columns of the layer, where windows do not reach all of it.
+
+    Returns:
+        `[...]`.
+
+    >>> import jax.numpy as jnp
+    >>> print(layer_mean(jnp.array([[1.0, 3.0]]), jnp.array([[0.0, 0.0, 1.0, 1.0]])))
+    3.0
+    """
+    size = local.shape[-2:]
+    fitted = layer_weights(weights, size) if layer is None else layer_weights(weights, layer, size)
+    return pooling.mean(local[..., None], fitted)[..., 0]

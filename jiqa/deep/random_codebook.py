@@ -23,7 +23,7 @@ import numpy as np
 from jiqa.core.arrays import to_float
 from jiqa.core.color import luma
 from jiqa.core.filters import check_window_fits, split_blocks
-from jiqa.core.models import find_model
+from jiqa.core.models import check_finite, feature_range, find_model, scale_features
 from jiqa.core.registry import image_function, metric, public_function
 from jiqa.deep.backbones.backbone import Tree
 
@@ -110,7 +110,7 @@ def random_codebook(
         parameters[key].astype(features.dtype)
         for key in ("lowest", "highest", "coefficients", "bias")
     )
-    scaled = 2 * (features - lowest) / (highest - lowest) - 1
+    scaled = scale_features(features, lowest, highest)
     return jnp.sum(scaled * coefficients, -1) + bias
 
 
@@ -228,13 +228,11 @@ def fit_random_codebook(
             f"fit_random_codebook: codebook {codebook.shape}, features {features.shape} and "
             f"opinions {opinions.shape} must be [49, codes], [N, 2 * codes] and [N]."
         )
-    if not (np.isfinite(features).all() and np.isfinite(opinions).all()):
-        raise ValueError("fit_random_codebook: features and opinions must be finite.")
-    lowest, highest = features.min(0), features.max(0)
-    highest = np.where(highest > lowest, highest, lowest + 1)
+    check_finite("fit_random_codebook", features, opinions)
+    lowest, highest = feature_range(features)
     center, spread = opinions.mean(), opinions.std() or 1.0
     fitted = NuSVR(kernel="linear", C=cost, nu=share)
-    fitted.fit(2 * (features - lowest) / (highest - lowest) - 1, (opinions - center) / spread)
+    fitted.fit(scale_features(features, lowest, highest), (opinions - center) / spread)
     return CodebookModel(
         codebook=np.asarray(codebook, np.float32),
         lowest=lowest,

@@ -9,29 +9,22 @@ AlexNet by one at every pixel, blurred before it is rectified. Features are comp
 """
 
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 import jiqa
-from jiqa.core import pooling
-from jiqa.core.arrays import safe_sqrt
-from jiqa.core.color import gray_to_rgb
 from jiqa.core.features import Features
 from jiqa.core.registry import image_function, metric
 from jiqa.deep.backbones import alexnet, vgg
 from jiqa.deep.backbones.backbone import Backbone, Taps, Tree
 from jiqa.deep.backbones.layers import convolution, max_pool, relu
-from jiqa.deep.maps import COLOR, Maps, resize
+from jiqa.deep.lpips import Network, check_size, scale_pixels, squared_difference, unit_length
+from jiqa.deep.maps import COLOR, Maps, layer_mean, resize
+from jiqa.deep.pairs import pair_features
 
 PAPER = 'Ghildyal and Liu, "Shift-tolerant perceptual similarity metric", ECCV 2022'
-
-# Of the pixels of ImageNet in [-1, 1], rounded, as in LPIPS.
-SHIFT = np.array([-0.030, -0.088, -0.188], np.float32)
-SCALE = np.array([0.458, 0.448, 0.450], np.float32)
-EPSILON = 1e-10  # added to the length of features
 
 
 def blur_halve(x: jax.Array) -> jax.Array:
@@ -71,13 +64,6 @@ def alexnet_layers(parameters: Tree, x: jax.Array) -> Taps:
         x = convolution(x, parameters["features"][row.place], padding=row.padding)
         x = relu(blur_halve(x) if number == 1 else x)
         yield f"relu{number}", x
-
-
-class Network(NamedTuple):
-    """A network and the layers that are compared."""
-
-    backbone: Backbone
-    taps: tuple[str, ...]
 
 
 NETWORKS = {
@@ -174,7 +160,8 @@ def st_lpips(
     >>> bool(st_lpips(parameters, black, white) > 0)
     True
     """
-    x, y = _pair_features(parameters, reference, distorted, data_range, net)
+    features = partial(_unit_features, data_range=data_range, net=net)
+    x, y = pair_features(features, parameters, reference, distorted)
     return _distance(parameters, x, y, weights)
 
 
@@ -192,7 +179,8 @@ def st_lpips_map(
     Returns:
         `[..., H, W]`. Its mean is about the score.
     """
-    x, y = _pair_features(parameters, reference, distorted, data_range, net)
+    features = partial(_unit_features, data_range=data_range, net=net)
+    x, y = pair_features(features, parameters, reference, distorted)
     maps = [resize(local, *reference.shape[-3:-1]) for local in _layers(parameters, x, y)]
     return jnp.sum(jnp.stack(maps), 0)
 
@@ -235,51 +223,28 @@ def st_lpips_distance(
         ValueError: The features are another metric's, or of an image of another size.
     """
     options = features.options_of("st_lpips")
-    if (size := options.pop("size")) != distorted.shape[-3:-1]:
-        raise ValueError(
-            f"st_lpips: the features are of an image of {size[0]} x {size[1]} pixels, the "
-            f"distorted image has {distorted.shape[-3]} x {distorted.shape[-2]}."
-        )
+    check_size("st_lpips", options.pop("size"), distorted)
     own = _unit_features(parameters, distorted, data_range, **options)
     return _distance(parameters, features.values, own, weights)
-
-
-def _pair_features(
-    parameters: Tree, reference: jax.Array, distorted: jax.Array, data_range: float, net: str
-) -> tuple[Maps, Maps]:
-    """Features of both, which go through the network as one batch."""
-    values = _unit_features(parameters, jnp.stack([reference, distorted]), data_range, net)
-    return {k: v[0] for k, v in values.items()}, {k: v[1] for k, v in values.items()}
 
 
 def _unit_features(parameters: Tree, images: jax.Array, data_range: float, net: str) -> Maps:
     """Features `[..., h, w, c]` of unit length at each place, by layer."""
     _check_net(net)
-    images = 2 / data_range * gray_to_rgb(images) - 1
-    images = (images - jnp.asarray(SHIFT, images.dtype)) / jnp.asarray(SCALE, images.dtype)
     backbone, taps = NETWORKS[net]
-    found = backbone(parameters, images, taps)
-    return {
-        tap: x / (safe_sqrt(jnp.sum(x * x, -1, keepdims=True)) + EPSILON)
-        for tap, x in found.items()
-    }
+    found = backbone(parameters, scale_pixels(images, data_range), taps)
+    return {tap: unit_length(x) for tap, x in found.items()}
 
 
 def _layers(parameters: Tree, x: Maps, y: Maps) -> list[jax.Array]:
     """Squared differences weighted and summed over channels, `[..., h, w]`, a map a layer."""
     heads = parameters["heads"]
-    return [
-        jnp.sum(heads[str(i)].astype(x[tap].dtype) * (x[tap] - y[tap]) ** 2, -1)
-        for i, tap in enumerate(sorted(y))
-    ]
+    return [squared_difference(x[tap], y[tap], heads[str(i)]) for i, tap in enumerate(sorted(y))]
 
 
 def _distance(parameters: Tree, x: Maps, y: Maps, weights: jax.Array | None) -> jax.Array:
     """The sum over layers of the means of their maps."""
-    terms = []
-    for local in _layers(parameters, x, y):
-        fitted = None if weights is None else resize(weights, *local.shape[-2:])
-        terms.append(pooling.mean(local[..., None], fitted)[..., 0])
+    terms = [layer_mean(local, weights) for local in _layers(parameters, x, y)]
     return jnp.sum(jnp.stack(terms), 0)
 
 

@@ -9,10 +9,11 @@ than there. Content is divided by its number of values, as Johnson, Alahi and Fe
 not depend on the size of images; the authors have half the sum.
 """
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 
-from jiqa.core import pooling
 from jiqa.core.features import Features
 from jiqa.core.registry import image_function, metric
 from jiqa.deep.backbones.backbone import Tree
@@ -21,10 +22,12 @@ from jiqa.deep.maps import (
     Maps,
     extract,
     extract_pair,
+    layer_mean,
     load_backbone,
     prepared_pair,
     resize,
 )
+from jiqa.deep.pairs import pair_features
 
 PAPER = 'Gatys, Ecker and Bethge, "Image style transfer using convolutional neural networks", '
 PAPER += "CVPR 2016"
@@ -98,7 +101,7 @@ def content_loss_map(
     """
     x, y = extract_pair(parameters, reference, distorted, data_range, net, taps)
     size = reference.shape[-3:-1]
-    maps = [resize(jnp.mean((x[tap] - y[tap]) ** 2, -1), *size) for tap in taps]
+    maps = [resize(_squares(x[tap], y[tap]), *size) for tap in taps]
     return jnp.mean(jnp.stack(maps), 0)
 
 
@@ -194,8 +197,8 @@ def style_loss(
     >>> bool(style_loss(features, image, 1 - image, net="vgg11", taps=("relu1_1",)) > 0)
     True
     """
-    grams = _grams(parameters, jnp.stack([reference, distorted]), data_range, net, taps)
-    return _style({k: v[0] for k, v in grams.items()}, {k: v[1] for k, v in grams.items()})
+    grams = partial(_grams, data_range=data_range, net=net, taps=taps)
+    return _style(*pair_features(grams, parameters, reference, distorted))
 
 
 @image_function
@@ -239,11 +242,13 @@ def style_loss_distance(
 
 
 def _content(x: Maps, y: Maps, weights: jax.Array | None) -> jax.Array:
-    layers = []
-    for tap, maps in y.items():
-        fitted = None if weights is None else resize(weights, *maps.shape[-3:-1])
-        layers.append(pooling.mean((x[tap] - maps) ** 2, fitted).mean(-1))
+    layers = [layer_mean(_squares(x[tap], y[tap]), weights) for tap in y]
     return jnp.mean(jnp.stack(layers), 0)
+
+
+def _squares(x: jax.Array, y: jax.Array) -> jax.Array:
+    """The mean over maps of squared differences, `[..., h, w]`."""
+    return jnp.mean((x - y) ** 2, -1)
 
 
 def _grams(

@@ -13,7 +13,6 @@ processor time are given too: other work on the machine does not lengthen them a
 """
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -25,14 +24,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from records import RESULTS, write
 from rich.console import Console
 from rich.table import Table
 from scipy import stats
 
 from jiqa.evaluation import bootstrap
-from jiqa.files import write_whole
 
-RESULTS = Path(__file__).parent / "results" / "evaluation.json"
 REFERENCES, DISTORTIONS, LEVELS = 25, 24, 5
 
 
@@ -148,7 +146,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=3000)
     parser.add_argument("--metrics", type=int, default=10)
     parser.add_argument("--resamples", type=int, default=10_000)
-    parser.add_argument("--output", type=Path, default=RESULTS)
+    parser.add_argument("--output", type=Path, default=RESULTS / "evaluation.json")
     options = parser.parse_args()
     table = simulate(options.images, max(options.metrics, 5))
     rows = compare_bootstrap(table, options.resamples)
@@ -171,7 +169,6 @@ def main() -> None:
         f"{whole['first_seconds']['wall']:.1f} s the first time; {os.cpu_count()} cores, load "
         f"{os.getloadavg()[0]:.1f}."
     )
-    options.output.parent.mkdir(parents=True, exist_ok=True)
     results = {
         "images": options.images,
         "metrics": count,
@@ -181,8 +178,7 @@ def main() -> None:
         "bootstrap": rows,
         "bench": whole,
     }
-    with write_whole(options.output) as file:
-        file.write((json.dumps(results, indent=1) + "\n").encode())
+    write(options.output, results)
 
 
 if __name__ == "__main__":

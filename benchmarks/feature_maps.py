@@ -11,23 +11,21 @@ the gain with a bootstrap interval over images, and below them metrics made for 
 """
 
 import argparse
-import json
 import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from live_subset import correlate, read_rows
+from records import RESULTS, write
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
 import jiqa
 from jiqa.deep.feature_maps import SURVEYED
-from jiqa.files import write_whole
 from jiqa.images import read_image
 
-RESULTS = Path(__file__).parent / "results" / "feature_maps.json"
 RESAMPLES = 2000
 BEFORE = {"taps": ("conv1", "conv2", "conv3", "conv4", "conv5")}
 OTHERS = ("feature_pyramid", "deepsim_alexnet", "lpips_alex")
@@ -92,14 +90,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     data = Path(os.environ.get("JIQA_TEST_DATA", "../shared"))
     parser.add_argument("--data", type=Path, default=data / "data" / "live_subset")
-    parser.add_argument("--output", type=Path, default=RESULTS)
+    parser.add_argument("--output", type=Path, default=RESULTS / "feature_maps.json")
     options = parser.parse_args()
     rows = read_rows(options.data)
     scores = score_images(options.data, rows)
     dmos = np.array([float(row["dmos_realigned"]) for row in rows])
     table = summarize(scores, dmos)
-    with write_whole(options.output) as file:
-        file.write((json.dumps({"srocc": table, "scores": scores}, indent=1) + "\n").encode())
+    write(options.output, {"srocc": table, "scores": scores})
     print_table(table, len(rows))
 
 

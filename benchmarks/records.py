@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from jiqa.files import write_whole
+from jiqa.files import write_text
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -12,5 +12,4 @@ RESULTS = Path(__file__).parent / "results"
 def write(path: Path, record: Any) -> None:
     """Writes a record whole, in a folder that need not be there yet."""
     path.parent.mkdir(exist_ok=True, parents=True)
-    with write_whole(path) as file:
-        file.write((json.dumps(record, indent=1) + "\n").encode())
+    write_text(path, json.dumps(record, indent=1) + "\n")

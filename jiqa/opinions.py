@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 import jiqa
-from jiqa.files import write_whole
+from jiqa.files import check_output, write_text, write_whole
 from jiqa.results import metadata_path
 from jiqa.subjective.agreement import intraclass_correlations, one_way_correlations
 from jiqa.subjective.content_ambiguity import recover_with_ambiguity
@@ -69,11 +69,10 @@ class Opinions:
             OSError: A file cannot be written.
         """
         path = Path(path)
-        check_opinions_path(path)
+        check_output(path, OPINION_SUFFIXES)
         if path.suffix == ".csv":
             metadata = json.dumps(self.metadata, indent=2, allow_nan=False)
-            with write_whole(metadata_path(path)) as file:
-                file.write(metadata.encode())
+            write_text(metadata_path(path), metadata)
             with write_whole(observers_path(path)) as file:
                 self.observers.to_csv(file, index=False)
             with write_whole(path) as file:
@@ -84,8 +83,7 @@ class Opinions:
             "stimuli": _records(self.stimuli),
             "observers": _records(self.observers),
         }
-        with write_whole(path) as file:
-            file.write(json.dumps(document, indent=1, allow_nan=False).encode())
+        write_text(path, json.dumps(document, indent=1, allow_nan=False))
 
 
 def analyse(
@@ -177,22 +175,6 @@ def observers_path(output: Path | str) -> Path:
     'opinions.observers.csv'
     """
     return Path(output).with_suffix(".observers.csv")
-
-
-def check_opinions_path(path: Path | str) -> None:
-    """Raises unless opinions could be written under this name, as far as can be said beforehand.
-
-    >>> check_opinions_path("opinions.xlsx")
-    Traceback (most recent call last):
-    ValueError: opinions.xlsx: the suffix must be one of .csv, .json.
-    """
-    path = Path(path)
-    if path.suffix not in OPINION_SUFFIXES:
-        raise ValueError(f"{path}: the suffix must be one of {', '.join(OPINION_SUFFIXES)}.")
-    if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder; give the name of a file.")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"{path} cannot be written: there is no folder {path.parent}.")
 
 
 def _screen(ratings: Ratings, screen: Screen, measures: Mapping[str, np.ndarray]) -> Screening:

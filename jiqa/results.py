@@ -5,11 +5,14 @@ import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
-from jiqa.files import write_whole
+import jax
+
+from jiqa.files import check_output, write_text, write_whole
 from jiqa.pairs import Pair
 
 if TYPE_CHECKING:
@@ -66,11 +69,10 @@ class Scores:
             OSError: The file cannot be written.
         """
         path = Path(path)
-        check_table_path(path)
+        check_output(path, TABLE_SUFFIXES)
         metadata = json.dumps(self.metadata, indent=2, allow_nan=False)
         if path.suffix == ".csv":
-            with write_whole(metadata_path(path)) as file:
-                file.write(metadata.encode())
+            write_text(metadata_path(path), metadata)
         with write_whole(path) as file:
             if path.suffix == ".csv":
                 self.frame.to_csv(file, index=False)
@@ -231,20 +233,18 @@ def metadata_path(output: Path | str) -> Path:
     return Path(f"{output}.meta.json")
 
 
-def check_table_path(path: Path | str) -> None:
-    """Raises unless a table could be written under this name, as far as can be said beforehand.
+def circumstances(devices: Sequence[jax.Device]) -> dict[str, Any]:
+    """When and on what something is computed, for its metadata.
 
-    >>> check_table_path("scores.xlsx")
-    Traceback (most recent call last):
-    ValueError: scores.xlsx: the suffix must be one of .csv, .parquet, .json.
+    >>> list(circumstances(jax.devices()))
+    ['date', 'platform', 'device', 'devices']
     """
-    path = Path(path)
-    if path.suffix not in TABLE_SUFFIXES:
-        raise ValueError(f"{path}: the suffix must be one of {', '.join(TABLE_SUFFIXES)}.")
-    if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder; give the name of a file.")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"{path} cannot be written: there is no folder {path.parent}.")
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "platform": devices[0].platform,
+        "device": devices[0].device_kind,
+        "devices": len(devices),
+    }
 
 
 def fingerprint(pair: Pair) -> list[int]:

@@ -10,7 +10,6 @@ import contextlib
 import inspect
 import itertools
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,11 +19,11 @@ import numpy as np
 
 import jiqa
 from jiqa.core.registry import Metric, find, load
-from jiqa.files import cache_folder
+from jiqa.files import cache_folder, check_output
 from jiqa.images import ALPHA, COLOR_PROFILE, MAX_PIXELS, read_image
 from jiqa.pairs import Pair
 from jiqa.pipeline import stream_outcomes
-from jiqa.results import Journal, Outcome, Scores, check_table_path
+from jiqa.results import TABLE_SUFFIXES, Journal, Outcome, Scores, circumstances
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,7 +86,7 @@ def score_files(
     if output is None:
         journal = None
     else:
-        check_table_path(output)
+        check_output(output, TABLE_SUFFIXES)
         journal = Journal(Path(output), settings, resume=resume)
     with journal or contextlib.nullcontext():
         done = list(journal.finished(pairs)) if journal else []
@@ -104,7 +103,7 @@ def score_files(
             stream = _written_down(stream, journal, pairs)
         with contextlib.closing(stream):
             frame = _collect(itertools.chain([done], stream), pairs, list(parsed), progress)
-        scores = Scores(frame, {**settings, **_circumstances(devices), "pairs": len(pairs)})
+        scores = Scores(frame, {**settings, **circumstances(devices), "pairs": len(pairs)})
         if journal and output is not None:
             scores.write(output)
             journal.remove()
@@ -205,16 +204,6 @@ def _settings(metrics: Mapping[str, Metric], reading: Mapping[str, Any]) -> dict
     }
     versions = {"jiqa": jiqa.__version__, "jax": jax.__version__}
     return {**versions, **reading, "metrics": facts}
-
-
-def _circumstances(devices: Sequence[jax.Device]) -> dict[str, Any]:
-    """When and on what the scores were computed."""
-    return {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "platform": devices[0].platform,
-        "device": devices[0].device_kind,
-        "devices": len(devices),
-    }
 
 
 def _written_down(

@@ -9,8 +9,16 @@ import pandas as pd
 import pytest
 from pyarrow import parquet
 
+from jiqa.files import check_output
 from jiqa.pairs import Pair
-from jiqa.results import Journal, Outcome, Scores, check_table_path, journal_path, metadata_path
+from jiqa.results import (
+    TABLE_SUFFIXES,
+    Journal,
+    Outcome,
+    Scores,
+    journal_path,
+    metadata_path,
+)
 
 SETTINGS = {"jiqa": "1", "metrics": {"psnr": {"options": {"luma": None}}}}
 
@@ -92,15 +100,15 @@ def test_a_failing_write_leaves_the_old_file(scores, tmp_path, monkeypatch, suff
 @pytest.mark.parametrize("name", ["scores.xlsx", "scores", "scores.csv.gz"])
 def test_other_suffixes_are_refused(name):
     with pytest.raises(ValueError, match=r"must be one of \.csv, \.parquet, \.json"):
-        check_table_path(name)
+        check_output(name, TABLE_SUFFIXES)
 
 
 def test_folders_are_checked(tmp_path):
     (tmp_path / "folder.csv").mkdir()
     with pytest.raises(IsADirectoryError, match="is a folder"):
-        check_table_path(tmp_path / "folder.csv")
+        check_output(tmp_path / "folder.csv", TABLE_SUFFIXES)
     with pytest.raises(FileNotFoundError, match=r"there is no folder .*missing"):
-        check_table_path(tmp_path / "missing" / "scores.csv")
+        check_output(tmp_path / "missing" / "scores.csv", TABLE_SUFFIXES)
 
 
 @pytest.fixture

@@ -53,12 +53,13 @@ def mos(
         page: HTML page to write, with drawings.
         rows: Rows of each table to show.
     """
-    from jiqa.opinions import analyse, check_opinions_path
+    from jiqa.files import check_output
+    from jiqa.opinions import OPINION_SUFFIXES, analyse
     from jiqa.subjective.rating_files import read_matrix, read_ratings
     from jiqa.subjective.sessions import read_sessions
 
     if output is not None:
-        check_opinions_path(output)
+        check_output(output, OPINION_SUFFIXES)
     if matrix:
         found = read_matrix(ratings, missing=missing)
     else:

@@ -59,10 +59,11 @@ def compare_sets(
         workers: Threads that decode files; one a core if not given.
     """
     from jiqa.distribution import comparison
+    from jiqa.files import check_output
     from jiqa.scoring import use_compilation_cache
 
     if output is not None:
-        comparison.check_output(output, ".json")
+        check_output(output, (".json",))
     given = {} if neighbors is None else dict.fromkeys(NEIGHBORS, neighbors)
     use_compilation_cache()
     with progress_bar("measuring", "images") as progress:
@@ -118,9 +119,10 @@ def set_statistics(
         workers: As in `jiqa compare-sets`.
     """
     from jiqa.distribution import comparison, statistics
+    from jiqa.files import check_output
     from jiqa.scoring import use_compilation_cache
 
-    comparison.check_output(output, ".safetensors")
+    check_output(output, (".safetensors",))
     use_compilation_cache()
     with progress_bar("measuring", "images") as progress:
         found = comparison.set_statistics(

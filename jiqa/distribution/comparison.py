@@ -4,7 +4,6 @@ import json
 import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -21,9 +20,10 @@ from jiqa.distribution.kernel import gaussian_mmd, kernel_distance
 from jiqa.distribution.manifold import density_coverage, precision_recall
 from jiqa.distribution.measuring import MOMENTS, ImageSet, measure
 from jiqa.distribution.statistics import Statistics, load_statistics
-from jiqa.files import write_whole
+from jiqa.files import check_output, write_text
 from jiqa.images import read_image
 from jiqa.pairs import find_images
+from jiqa.results import circumstances
 
 STATISTICS_SUFFIXES = (".npz", ".safetensors")
 
@@ -148,7 +148,7 @@ class Comparison:
             ValueError: Another suffix.
             OSError: The file cannot be written.
         """
-        check_output(path, ".json")
+        check_output(path, (".json",))
         distances = {
             name: {
                 "value": value,
@@ -158,8 +158,7 @@ class Comparison:
             for name, (value, deviation) in self.values.items()
         }
         document = {"metadata": self.metadata, "distances": distances, "notes": self.notes}
-        with write_whole(Path(path)) as file:
-            file.write(json.dumps(document, indent=1, allow_nan=False).encode())
+        write_text(Path(path), json.dumps(document, indent=1, allow_nan=False))
 
 
 def compare_sets(
@@ -229,7 +228,9 @@ def compare_sets(
         "features": extractor.facts if extractor else {"name": first.statistics.features},
         "options": asdict(options),
         "reading": dict(reading),
-        **_circumstances(),
+        "jiqa": jiqa.__version__,
+        "jax": jax.__version__,
+        **circumstances(jax.devices()),
     }
     polarity = {row: asked[name].higher_is_better for name, rows in values.items() for row in rows}
     flat = {row: value for rows in values.values() for row, value in rows.items()}
@@ -277,22 +278,6 @@ def set_statistics(
         progress=_counter([paths], progress),
     )
     return found.statistics
-
-
-def check_output(path: Path | str, suffix: str) -> None:
-    """Raises unless a file could be written under this name, as far as can be said beforehand.
-
-    >>> check_output("distances.txt", ".json")
-    Traceback (most recent call last):
-    ValueError: distances.txt: the suffix must be .json.
-    """
-    path = Path(path)
-    if path.suffix != suffix:
-        raise ValueError(f"{path}: the suffix must be {suffix}.")
-    if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder; give the name of a file.")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"{path} cannot be written: there is no folder {path.parent}.")
 
 
 def _find(names: Sequence[str]) -> dict[str, Distance]:
@@ -401,16 +386,3 @@ def _compute(
 def _plain(estimate: Estimate) -> Estimate:
     """An estimate in Python's numbers."""
     return Estimate(*(None if value is None else float(value) for value in estimate))
-
-
-def _circumstances() -> dict[str, Any]:
-    """When, with what and on what."""
-    devices = jax.devices()
-    return {
-        "jiqa": jiqa.__version__,
-        "jax": jax.__version__,
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "platform": devices[0].platform,
-        "device": devices[0].device_kind,
-        "devices": len(devices),
-    }

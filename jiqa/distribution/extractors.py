@@ -1,9 +1,8 @@
 """Networks whose features describe image files, by name, for whole sets of them."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import jax
 import numpy as np
@@ -50,7 +49,7 @@ class Extractor:
     @property
     def facts(self) -> dict[str, str]:
         """Its name, and the SHA-256 of its parameters as of `jiqa.weights.fingerprint`."""
-        arrays = dict(_flatten(self.parameters))
+        arrays = jiqa.weights.flatten(self.parameters)
         return {"name": self.name, "parameters": jiqa.weights.fingerprint(arrays)}
 
 
@@ -121,12 +120,3 @@ def _compute(
 ) -> dict[str, jax.Array]:
     x = backbone(parameters, backbone.normalize(gray_to_rgb(levels) / 255), (tap,))[tap]
     return {FEATURES: x.mean(tuple(range(1, x.ndim - 1)))}
-
-
-def _flatten(tree: Mapping[str, Any], place: str = "") -> Iterator[tuple[str, np.ndarray]]:
-    """The arrays of a tree by the path of their names."""
-    for name, value in tree.items():
-        if isinstance(value, Mapping):
-            yield from _flatten(value, f"{place}{name}.")
-        else:
-            yield f"{place}{name}", np.asarray(value)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jiqa.evaluation.benchmark import Evaluation
-from jiqa.files import write_whole
+from jiqa.files import write_text, write_whole
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,9 +72,9 @@ class Report:
         for name in TABLES:
             with write_whole(folder / f"{name}.csv") as file:
                 self.table(name).to_csv(file, index=False)
-        with write_whole(folder / "bench.json") as file:
-            file.write(json.dumps(self.to_json(), indent=1, allow_nan=False).encode())
-        return folder / "bench.json"
+        path = folder / "bench.json"
+        write_text(path, json.dumps(self.to_json(), indent=1, allow_nan=False))
+        return path
 
     def to_json(self) -> dict[str, Any]:
         """Everything, as JSON can hold it; what is undefined or infinite is null."""

@@ -17,6 +17,7 @@ import numpy as np
 from jiqa.files import write_whole
 
 M = TypeVar("M")
+A = TypeVar("A", np.ndarray, jax.Array)
 
 
 def save_model(path: str | PathLike[str], model: Any) -> None:
@@ -112,6 +113,42 @@ def find_model(model: Any, kind: type[M], published: dict[str, Path]) -> M:
 @functools.cache
 def _load_once(path: Path, kind: type[M]) -> M:
     return load_model(path, kind)
+
+
+def check_finite(name: str, features: np.ndarray, opinions: np.ndarray) -> None:
+    """Raises ValueError where what a model is to be fitted to holds NaN or infinite values.
+
+    >>> check_finite("fit_brisque", np.ones((2, 36)), np.array([1.0, np.nan]))
+    Traceback (most recent call last):
+    ValueError: fit_brisque: features and opinions must be finite.
+    """
+    if not (np.isfinite(features).all() and np.isfinite(opinions).all()):
+        raise ValueError(f"{name}: features and opinions must be finite.")
+
+
+def feature_range(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The lowest and highest value of each feature; the highest is 1 more where all are equal.
+
+    Args:
+        features: `[N, n]`.
+
+    Returns:
+        Both `[n]`, for `scale_features`.
+
+    >>> feature_range(np.array([[1.0, 5.0], [3.0, 5.0]]))
+    (array([1., 5.]), array([3., 6.]))
+    """
+    lowest, highest = features.min(0), features.max(0)
+    return lowest, np.where(highest > lowest, highest, lowest + 1)
+
+
+def scale_features(features: A, lowest: A, highest: A) -> A:
+    """Features `[..., n]` as svm-scale does it: the lowest value becomes -1, the highest 1.
+
+    >>> scale_features(np.array([1.0, 2.0]), np.zeros(2), np.full(2, 2.0))
+    array([0., 1.])
+    """
+    return 2 * (features - lowest) / (highest - lowest) - 1
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

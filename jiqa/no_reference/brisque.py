@@ -19,7 +19,13 @@ import numpy as np
 
 from jiqa.core.color import to_levels
 from jiqa.core.filters import check_window_fits, imresize
-from jiqa.core.models import SupportVectors, find_model
+from jiqa.core.models import (
+    SupportVectors,
+    check_finite,
+    feature_range,
+    find_model,
+    scale_features,
+)
 from jiqa.core.registry import image_function, metric, public_function
 from jiqa.core.statistics import fit_aggd, fit_ggd, mscn, neighbor_products
 
@@ -171,11 +177,9 @@ def fit_brisque(
             f"fit_brisque: features {features.shape} and opinions {opinions.shape} must be "
             "[N, 36] and [N]."
         )
-    if not (np.isfinite(features).all() and np.isfinite(opinions).all()):
-        raise ValueError("fit_brisque: features and opinions must be finite.")
-    lowest, highest = features.min(0), features.max(0)
-    highest = np.where(highest > lowest, highest, lowest + 1)
-    scaled = 2 * (features - lowest) / (highest - lowest) - 1
+    check_finite("fit_brisque", features, opinions)
+    lowest, highest = feature_range(features)
+    scaled = scale_features(features, lowest, highest)
     fitted = SVR(C=cost, gamma=gamma, epsilon=tolerance).fit(scaled, opinions)
     return BrisqueModel(
         vectors=fitted.support_vectors_,

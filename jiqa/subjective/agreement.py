@@ -169,8 +169,6 @@ def compare_scores(
     >>> compare_scores([1, 2, 3, 4], [2, 3, 4, 5]).offset
     -1.0
     """
-    from scipy import stats
-
     a, b = np.asarray(first, float), np.asarray(second, float)
     if a.shape != b.shape or a.ndim != 1:
         raise ValueError(f"the scores have shapes {a.shape} and {b.shape}; give two of [stimuli].")
@@ -184,19 +182,31 @@ def compare_scores(
         if known.any():
             different = float(np.mean(np.abs(a - b)[both][known] > 1.96 * error[known]))
     a, b = a[both], b[both]
-    varies = np.ptp(a) > 0 and np.ptp(b) > 0
     slope = float(np.cov(a, b)[0, 1] / b.var(ddof=1)) if np.ptp(b) > 0 else 0.0
     line = a.mean() + slope * (b - b.mean())
     return ScoreAgreement(
         len(a),
-        float(np.corrcoef(a, b)[0, 1]) if varies else np.nan,
-        float(stats.spearmanr(a, b)[0]) if varies else np.nan,
+        *correlations(a, b),
         float(np.mean(a - b)),
         float(np.sqrt(np.mean((a - b) ** 2))),
         float(np.sqrt(np.mean((a - line) ** 2))),
         slope,
         different,
     )
+
+
+def correlations(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
+    """Pearson's and Spearman's correlation of two series; NaN where one is constant.
+
+    >>> correlations(np.array([1.0, 2.0, 3.0]), np.array([1.0, 1.0, 1.0]))
+    (nan, nan)
+    """
+    from scipy import stats
+
+    if np.ptp(first) == 0 or np.ptp(second) == 0:
+        return np.nan, np.nan
+    ranked = stats.spearmanr(first, second)[0]
+    return float(np.corrcoef(first, second)[0, 1]), float(ranked)
 
 
 def _one_way(

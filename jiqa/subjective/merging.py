@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from jiqa.subjective.agreement import correlations
 from jiqa.subjective.ratings import listed
 
 FEWEST_COMMON = 3
@@ -271,11 +272,8 @@ def compare_sets(
     Returns:
         The comparison on common stimuli, of which there are three or more.
     """
-    from scipy import stats
-
     common = ~np.isnan(first + second)
     a, b = first[common], second[common]
-    varies = np.ptp(a) > 0 and np.ptp(b) > 0
     one, two = np.triu_indices(len(a), 1)
     signs = np.sign(a[one] - a[two]) * np.sign(b[one] - b[two])
     expected = np.sqrt(np.mean(first_error[common] ** 2 + second_error[common] ** 2))
@@ -283,8 +281,7 @@ def compare_sets(
         first_index,
         second_index,
         len(a),
-        float(np.corrcoef(a, b)[0, 1]) if varies else np.nan,
-        float(stats.spearmanr(a, b)[0]) if varies else np.nan,
+        *correlations(a, b),
         float(np.mean(np.where(signs == 0, 0.5, signs < 0))),
         float(np.sqrt(np.mean((a - b) ** 2))),
         float(expected),

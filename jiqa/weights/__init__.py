@@ -17,7 +17,7 @@ from jiqa.weights.checkpoints import read_checkpoint
 from jiqa.weights.entries import DATA, ENTRIES, Entry, Source
 from jiqa.weights.mapped import read_safetensors, write_parameters
 from jiqa.weights.store import cached_path, find, read_parameters
-from jiqa.weights.trees import fingerprint, nest, to_jax
+from jiqa.weights.trees import fingerprint, flatten, nest, to_jax
 
 __all__ = [
     "DATA",
@@ -26,6 +26,7 @@ __all__ = [
     "catalogue",
     "fetch",
     "fingerprint",
+    "flatten",
     "import_checkpoint",
     "load",
     "nest",

@@ -80,6 +80,21 @@ def nest(arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
     return tree
 
 
+def flatten(tree: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """The arrays of a nested tree by their names, joined by dots: what `nest` took.
+
+    >>> flatten({"features": {"0": {"bias": np.zeros(2)}}})
+    {'features.0.bias': array([0., 0.])}
+    """
+    arrays: dict[str, np.ndarray] = {}
+    for name, value in tree.items():
+        if isinstance(value, Mapping):
+            arrays |= {f"{name}.{below}": array for below, array in flatten(value).items()}
+        else:
+            arrays[name] = np.asarray(value)
+    return arrays
+
+
 def fingerprint(arrays: Mapping[str, np.ndarray]) -> str:
     """The SHA-256 of arrays, whatever file they are in.
 

@@ -13,7 +13,7 @@ import jiqa
 from jiqa import cli
 from jiqa.scoring import score_files
 from tests.image_files import SUMMATION, expected, write_pairs
-from tests.test_every_metric import BAD
+from tests.test_every_metric import BAD, degenerate_pairs
 
 pytestmark = pytest.mark.usefixtures("pretrained")
 
@@ -85,29 +85,9 @@ def test_gradient_equals_finite_differences(name, rng):
     assert_allclose(slope, (ahead - behind) / (2 * step), rtol=1e-5, atol=3e-8)
 
 
-def degenerate_pairs():
-    photo = np.random.default_rng(1).random(SHAPE)
-    black, gray, white = (np.full(SHAPE, value) for value in (0.0, 0.5, 1.0))
-    one_pixel, dot = photo.copy(), black.copy()
-    one_pixel[5, 7] += 0.25
-    dot[5, 7] = 1.0
-    return {
-        "identical": (photo, photo),
-        "black": (black, black),
-        "black and white": (black, white),
-        "constant and photo": (gray, photo),
-        "photo and constant": (photo, gray),
-        "white": (white, white),
-        "one pixel": (photo, one_pixel),
-        "one dot on black": (black, dot),
-        "tiny noise": (gray, gray + 1e-8 * photo),
-        "tiny noise on black": (black, 1e-8 * photo),
-    }
-
-
 @pytest.mark.parametrize("name", METRICS)
 def test_gradients_are_finite_on_degenerate_images(name):
-    cases = degenerate_pairs()
+    cases = degenerate_pairs(SHAPE)
     reference, distorted = (
         jnp.stack([pair[i] for pair in cases.values()]).astype(np.float32) for i in (0, 1)
     )

@@ -1,8 +1,9 @@
 """Any mapped metric where it matters: weighted by saliency, or only in the salient region.
 
 "Quality is in the salient region of the image" (survey, reference 37): a metric is pooled with a
-map of saliency as its weights, or over the region that holds a share of the saliency. Saliency is
-that of the reference, or of the image itself for metrics without one.
+map of saliency as its weights, or over the region that holds a share of the saliency; any metric
+can be had of a crop. Saliency is that of the reference, or of the image itself for metrics without
+one.
 """
 
 import inspect
@@ -24,7 +25,7 @@ SALIENCY: dict[str, Callable[..., jax.Array]] = {
     "graph_based": maps.graph_based,
     "center": lambda images, *, data_range: maps.center_prior(images),  # noqa: ARG005
 }
-REGIONS = ("weights", "pixels", "rectangle")
+REGIONS = ("weights", "pixels", "rectangle", "crop")
 SIZES = np.arange(1, 17) / 16  # of rectangles, relative to the image
 
 
@@ -34,19 +35,23 @@ def salient_region(
     saliency: str | Callable[[jax.Array], jax.Array] = "spectral_residual",
     region: str = "weights",
     energy: float = 0.2,
+    side: float = 0.5,
     **options: Any,
 ) -> Callable[..., jax.Array]:
     """A metric that looks where the eye does.
 
     Args:
-        metric: A name, a `Metric` or a decorated function that takes `weights`.
+        metric: A name, a `Metric` or a decorated function; it takes `weights` unless `region` is
+            "crop".
         saliency: "spectral_residual", "sdsp", "fine_grained", "graph_based", "center" (the
             baseline that ignores the image), or a function of images `[..., H, W, C]` in [0, 1]
             that returns `[..., H, W]`, at least zero.
         region: "weights" pools with the saliency as weights; "pixels" over the most salient pixels
             that hold a share `energy` of the saliency; "rectangle" over the smallest rectangle
-            of the image's proportions that does.
+            of the image's proportions that does. "crop" cuts the images to the most salient
+            rectangle of one size, of which every metric has a score.
         energy: The share, above 0 and at most 1.
+        side: Of a crop, relative to the image's sides; above 0 and at most 1.
         **options: Options of the metric.
 
     Returns:
@@ -54,7 +59,8 @@ def salient_region(
         The region is a constant for the gradient.
 
     Raises:
-        ValueError: The metric takes no weights; unknown saliency or region; an energy out of range.
+        ValueError: The metric takes no weights; unknown saliency or region; an energy or a side
+            out of range.
 
     >>> image = jnp.linspace(0, 1, 32 * 32).reshape(32, 32, 1)
     >>> float(salient_region("ssim", region="rectangle")(image, image))
@@ -62,17 +68,21 @@ def salient_region(
     """
     name = metric if isinstance(metric, str) else getattr(metric, "name", metric.__name__)
     found = metric if isinstance(metric, Metric) else load(name)
-    if "weights" not in inspect.signature(found.function).parameters:
-        raise ValueError(f"{name} takes no weights, so it cannot look at a region.")
+    takes_weights = "weights" in inspect.signature(found.function).parameters
+    if region != "crop" and not takes_weights:
+        raise ValueError(f"{name} takes no weights; it can look at a region with region='crop'.")
     if region not in REGIONS:
         raise ValueError(f"region={region!r} is unknown; use one of {', '.join(REGIONS)}.")
-    if not 0 < energy <= 1:
-        raise ValueError(f"energy={energy} must be above 0 and at most 1.")
+    for what, share in (("energy", energy), ("side", side)):
+        if not 0 < share <= 1:
+            raise ValueError(f"{what}={share} must be above 0 and at most 1.")
     if isinstance(saliency, str) and saliency not in SALIENCY:
         raise ValueError(f"saliency={saliency!r} is unknown; use one of {', '.join(SALIENCY)}.")
 
     def score(*images: jax.Array) -> jax.Array:
         weights = jax.lax.stop_gradient(_find_saliency(saliency, name, images[0], options))
+        if region == "crop":
+            return found(*salient_crop(weights, *images, side=side), **options)
         if region == "pixels":
             weights = salient_pixels(weights, energy)
         if region == "rectangle":
@@ -136,22 +146,64 @@ def salient_rectangle(saliency: jax.Array, energy: float) -> jax.Array:
     height, width = saliency.shape[-2:]
     total = saliency.sum((-2, -1))
     mask = jnp.ones_like(saliency)
-    sums = jnp.pad(saliency, [*[(0, 0)] * (saliency.ndim - 2), (1, 0), (1, 0)])
-    sums = jnp.cumsum(jnp.cumsum(sums, -2), -1)
+    sums = _integral(saliency)
     for size in SIZES[:-1][::-1]:  # the smallest that suffices is the last to be kept
-        rows, columns = max(1, round(height * size)), max(1, round(width * size))
-        held = (
-            sums[..., rows:, columns:]
-            - sums[..., :-rows, columns:]
-            - sums[..., rows:, :-columns]
-            + sums[..., :-rows, :-columns]
-        )
-        flat = held.reshape(*held.shape[:-2], -1)
-        top, left = jnp.divmod(jnp.argmax(flat, -1), held.shape[-1])
-        suffices = flat.max(-1) >= energy * total
+        rows, columns = _sides(height, width, size)
+        top, left, held = _most_salient(sums, rows, columns)
         down = jnp.arange(height) - top[..., None]
         across = jnp.arange(width) - left[..., None]
         inside = ((down >= 0) & (down < rows))[..., :, None]
         inside = inside & ((across >= 0) & (across < columns))[..., None, :]
-        mask = jnp.where(suffices[..., None, None], inside, mask)
+        mask = jnp.where((held >= energy * total)[..., None, None], inside, mask)
     return mask.astype(saliency.dtype)
+
+
+def salient_crop(saliency: jax.Array, *images: jax.Array, side: float) -> list[jax.Array]:
+    """Images cut to the rectangle of one size that holds the most saliency.
+
+    Args:
+        saliency: `[..., H, W]`, at least zero.
+        *images: `[..., H, W, C]`.
+        side: Of the rectangle, relative to the images'; above 0 and at most 1.
+
+    Returns:
+        Images `[..., round(side H), round(side W), C]`, at least one pixel a side.
+
+    >>> spot = jnp.zeros((32, 32)).at[20:22, 4:6].set(1.0)
+    >>> [crop] = salient_crop(spot, spot[..., None], side=1 / 16)
+    >>> print(crop[..., 0])
+    [[1. 1.]
+     [1. 1.]]
+    """
+    rows, columns = _sides(*saliency.shape[-2:], side)
+    top, left, _ = _most_salient(_integral(saliency), rows, columns)
+    down = (top[..., None] + jnp.arange(rows))[..., :, None, None]
+    across = (left[..., None] + jnp.arange(columns))[..., None, :, None]
+    return [
+        jnp.take_along_axis(jnp.take_along_axis(image, down, -3), across, -2) for image in images
+    ]
+
+
+def _sides(height: int, width: int, size: float) -> tuple[int, int]:
+    return max(1, round(height * size)), max(1, round(width * size))
+
+
+def _integral(saliency: jax.Array) -> jax.Array:
+    """Sums `[..., H + 1, W + 1]` of what is above and left."""
+    sums = jnp.pad(saliency, [*[(0, 0)] * (saliency.ndim - 2), (1, 0), (1, 0)])
+    return jnp.cumsum(jnp.cumsum(sums, -2), -1)
+
+
+def _most_salient(
+    sums: jax.Array, rows: int, columns: int
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Top, left and saliency of the best rectangle of a size, each `[...]`."""
+    held = (
+        sums[..., rows:, columns:]
+        - sums[..., :-rows, columns:]
+        - sums[..., rows:, :-columns]
+        + sums[..., :-rows, :-columns]
+    )
+    flat = held.reshape(*held.shape[:-2], -1)
+    top, left = jnp.divmod(jnp.argmax(flat, -1), held.shape[-1])
+    return top, left, flat.max(-1)

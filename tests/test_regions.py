@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 import jiqa
-from jiqa.regions import REGIONS, SALIENCY, salient_pixels, salient_rectangle
+from jiqa.regions import REGIONS, SALIENCY, salient_crop, salient_pixels, salient_rectangle
 
 
 def test_pixels_hold_the_share_and_no_more(rng):
@@ -33,6 +33,17 @@ def test_rectangle_is_the_smallest_that_suffices(rng):
     assert mask.sum() == height * width
 
 
+def test_crop_holds_the_most_saliency_and_serves_every_metric(rng):
+    saliency = rng.random((2, 40, 64)) ** 6
+    x, y = rng.random((2, 2, 40, 64, 3))
+    crop, maps = salient_crop(saliency, x, saliency[..., None], side=0.6)
+    assert crop.shape == (2, 24, 38, 3)
+    windows = np.lib.stride_tricks.sliding_window_view(saliency, (24, 38), (1, 2)).sum((-2, -1))
+    assert_allclose(maps.sum((1, 2, 3)), windows.max((1, 2)))
+    look = jiqa.salient_region("vsnr", saliency=lambda _: saliency, region="crop", side=0.6)
+    assert_allclose(look(x, y), jiqa.vsnr(*salient_crop(saliency, x, y, side=0.6)))
+
+
 @pytest.mark.parametrize("saliency", SALIENCY)
 def test_every_saliency_gives_a_score(rng, saliency):
     x, y = rng.random((2, 30, 40, 3))
@@ -48,10 +59,13 @@ def test_damage_outside_of_the_region_counts_less(region):
     assert look(reference, there) > 2 * look(reference, elsewhere)
 
 
-@pytest.mark.parametrize("saliency", ["spectral_residual", lambda x: x.mean(-1)])
-def test_transformations_agree(rng, saliency):
+@pytest.mark.parametrize(
+    ("saliency", "region"),
+    [("spectral_residual", "rectangle"), (lambda x: x.mean(-1), "rectangle"), ("sdsp", "crop")],
+)
+def test_transformations_agree(rng, saliency, region):
     x, y = rng.random((2, 4, 30, 40, 3))
-    look = jiqa.salient_region("gmsd", saliency=saliency, region="rectangle")
+    look = jiqa.salient_region("gmsd", saliency=saliency, region=region)
     batch = look(x, y)
     assert batch.shape == (4,)
     for each in (jax.jit(look), jax.vmap(look)):
@@ -75,7 +89,8 @@ def test_a_metric_without_reference(rng):
 @pytest.mark.parametrize(
     ("metric", "options", "message"),
     [
-        ("vsnr", {}, "vsnr takes no weights"),
+        ("vsnr", {}, "vsnr takes no weights; .* region='crop'"),
+        ("ssim", {"region": "crop", "side": 1.5}, "side=1.5 must be above 0"),
         ("ssim", {"region": "circle"}, "region='circle' is unknown"),
         ("ssim", {"energy": 0.0}, "above 0"),
         ("ssim", {"saliency": "eyes"}, "saliency='eyes' is unknown"),

@@ -23,9 +23,11 @@
 All functions may be called from several threads; decoders run without Python's global lock.
 """
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -34,7 +36,7 @@ from jiqa.image_formats import Header, ImageError, png, read_header
 from jiqa.image_formats.decoding import decode
 from jiqa.image_formats.profiles import convert_to_srgb
 
-__all__ = ["IMAGE_SUFFIXES", "ImageError", "image_size", "read_image", "write_png"]
+__all__ = ["IMAGE_SUFFIXES", "ImageError", "decode_image", "image_size", "read_image", "write_png"]
 
 IMAGE_SUFFIXES = frozenset(
     {".avif", ".bmp", ".jfif", ".jpe", ".jpeg", ".jpg", ".jxl", ".png", ".tif", ".tiff", ".webp"}
@@ -82,15 +84,41 @@ def read_image(
     _check_option("alpha", alpha, ALPHA)
     _check_option("color_profile", color_profile, COLOR_PROFILE)
     with _naming(path), open(path, "rb") as file:
-        header = read_header(file)
-        _check_pixels(header, max_pixels)
-        image = decode(file, header)
-        channels = image.shape[-1] if header.cmyk else 3 if image.shape[-1] >= 3 else 1
-        opacity = image[..., channels:]
-        image = convert_to_srgb(image[..., :channels], header, color_profile)
-        if opacity.size:
-            image = _remove_alpha(image, opacity, alpha)
-        return np.ascontiguousarray(_turn_upright(image, header.orientation))
+        return _read(file, alpha, color_profile, max_pixels)
+
+
+def decode_image(
+    content: bytes,
+    *,
+    name: str = "image",
+    alpha: str = "error",
+    color_profile: str = "srgb",
+    max_pixels: int = MAX_PIXELS,
+) -> np.ndarray:
+    """Decodes what an image file holds, as `read_image` would the file.
+
+    Args:
+        content: All bytes of the file.
+        name: What errors call it.
+        alpha: See `read_image`.
+        color_profile: See `read_image`.
+        max_pixels: See `read_image`.
+
+    Returns:
+        A new array, uint8 or uint16 `[H, W, C]`, C 1 or 3.
+
+    Raises:
+        ImageError: No image, damaged, or against the rules.
+        ValueError: An unknown option.
+
+    >>> decode_image(b"")
+    Traceback (most recent call last):
+    jiqa.image_formats.header.ImageError: image: the file is empty (0 bytes); ...
+    """
+    _check_option("alpha", alpha, ALPHA)
+    _check_option("color_profile", color_profile, COLOR_PROFILE)
+    with _naming(name):
+        return _read(io.BytesIO(content), alpha, color_profile, max_pixels)
 
 
 def image_size(path: Path | str) -> tuple[int, int]:
@@ -141,6 +169,19 @@ def write_png(path: Path | str, image: np.ndarray) -> None:
             )
         with write_whole(path) as file:
             file.write(png.encode(image))
+
+
+def _read(file: BinaryIO, alpha: str, color_profile: str, max_pixels: int) -> np.ndarray:
+    """An open file's image by the rules of this module."""
+    header = read_header(file)
+    _check_pixels(header, max_pixels)
+    image = decode(file, header)
+    channels = image.shape[-1] if header.cmyk else 3 if image.shape[-1] >= 3 else 1
+    opacity = image[..., channels:]
+    image = convert_to_srgb(image[..., :channels], header, color_profile)
+    if opacity.size:
+        image = _remove_alpha(image, opacity, alpha)
+    return np.ascontiguousarray(_turn_upright(image, header.orientation))
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from PIL import Image
 
 from jiqa import images
 from jiqa.image_formats import png
-from jiqa.images import ImageError, image_size, read_image, write_png
+from jiqa.images import ImageError, decode_image, image_size, read_image, write_png
 from tests.image_formats import samples
 from tests.image_formats.samples import encode, pixels, smooth, with_orientation
 
@@ -31,12 +31,13 @@ STORED = {
 
 @pytest.fixture
 def read(tmp_path: Path):
-    """Reads the content of a file."""
+    """Reads the content of a file, from the disk and from memory."""
 
     def read(content: bytes, **options):
         path = tmp_path / "image"
         path.write_bytes(content)
         image = read_image(path, **options)
+        np.testing.assert_array_equal(decode_image(content, **options), image)
         assert image_size(path) == image.shape[:2]
         assert image.flags.c_contiguous
         assert image.flags.writeable

@@ -175,7 +175,8 @@ def salient_crop(saliency: jax.Array, *images: jax.Array, side: float) -> list[j
     [[1. 1.]
      [1. 1.]]
     """
-    rows, columns = _sides(*saliency.shape[-2:], side)
+    height, width = saliency.shape[-2:]
+    rows, columns = _sides(height, width, side)
     top, left, _ = _most_salient(_integral(saliency), rows, columns)
     down = (top[..., None] + jnp.arange(rows))[..., :, None, None]
     across = (left[..., None] + jnp.arange(columns))[..., None, :, None]

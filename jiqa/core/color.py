@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jiqa.core.arrays import safe_divide, safe_power, to_float
+from jiqa.core.filters import downsample_box
 from jiqa.kernels.rounded_luma import rounded_luma
 
 LUMA_PRESETS = {
@@ -94,7 +95,9 @@ XYZ_TO_AC1C2 = np.array(
 )
 
 
-def luma(images: jax.Array, preset: str, *, data_range: float = 1.0) -> jax.Array:
+def luma(
+    images: jax.Array, preset: str, *, data_range: float = 1.0, halve: bool = False
+) -> jax.Array:
     """The one-channel brightness of images by a named convention.
 
     Args:
@@ -102,6 +105,7 @@ def luma(images: jax.Array, preset: str, *, data_range: float = 1.0) -> jax.Arra
         preset: A key of `LUMA_PRESETS`. "matlab" rounds to multiples of data_range / 255, or of 1
             where data_range is above 255; its gradient is that of "matlab_float".
         data_range: The range of the images.
+        halve: Whether means of 2 x 2 pixels are taken of it, as by `downsample_box` with zeros.
 
     Returns:
         `[..., H, W, 1]` on the scale of the images: limited presets give 16 to 235 of 255.
@@ -115,14 +119,16 @@ def luma(images: jax.Array, preset: str, *, data_range: float = 1.0) -> jax.Arra
     """
     if preset not in LUMA_PRESETS:
         raise ValueError(f"luma={preset!r} is unknown; use one of {', '.join(LUMA_PRESETS)}.")
-    if images.shape[-1] == 1:
-        return images
     weights = LUMA_WEIGHTS[preset.split("_")[0]]
-    if preset == "matlab":
+    if preset == "matlab" and images.shape[-1] != 1:
         levels = max(data_range, 255.0) / data_range
-        return rounded_luma(_color_images(images), weights[0].tolist(), levels=levels)
-    values = _transform(images, weights)
-    return (16 * data_range + 219 * values) / 255 if preset.endswith("_limited") else values
+        colors = _color_images(images)
+        return rounded_luma(colors, weights[0].tolist(), levels=levels, halve=halve)
+    if images.shape[-1] != 1:
+        images = _transform(images, weights)
+        if preset.endswith("_limited"):
+            images = (16 * data_range + 219 * images) / 255
+    return downsample_box(images, 2, border="zero") if halve else images
 
 
 def to_levels(images: jax.Array, preset: str | None, *, data_range: float) -> jax.Array:
@@ -149,7 +155,12 @@ def to_levels(images: jax.Array, preset: str | None, *, data_range: float) -> ja
 
 
 def apply_luma(
-    preset: str | None, reference: jax.Array, distorted: jax.Array, *, data_range: float
+    preset: str | None,
+    reference: jax.Array,
+    distorted: jax.Array,
+    *,
+    data_range: float,
+    halve: bool = False,
 ) -> tuple[jax.Array, jax.Array]:
     """The luma of both images of a pair, or the pair itself.
 
@@ -158,9 +169,11 @@ def apply_luma(
         reference: `[..., H, W, C]`.
         distorted: The same shape.
         data_range: The range of both.
+        halve: Whether means of 2 x 2 pixels are taken of both.
 
     Returns:
-        Reference and distorted, each `[..., H, W, 1]` and floating, or for None as they are.
+        Reference and distorted, each `[..., H, W, 1]` and floating, or for None as they are but for
+        their halving.
 
     Raises:
         ValueError: As in `luma`.
@@ -170,12 +183,17 @@ def apply_luma(
     >>> [image.shape for image in pair]
     [(4, 4, 1), (4, 4, 1)]
     """
-    if preset is None:
-        return reference, distorted
-    return (
-        luma(to_float(reference), preset, data_range=data_range),
-        luma(to_float(distorted), preset, data_range=data_range),
-    )
+    if preset is not None:
+        x, y = (
+            luma(to_float(image), preset, data_range=data_range, halve=halve)
+            for image in (reference, distorted)
+        )
+        return x, y
+    if halve:
+        reference, distorted = (
+            downsample_box(image, 2, border="zero") for image in (reference, distorted)
+        )
+    return reference, distorted
 
 
 def rgb_to_yiq(images: jax.Array) -> jax.Array:

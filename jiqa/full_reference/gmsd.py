@@ -13,7 +13,7 @@ import jax
 from jiqa.core import pooling
 from jiqa.core.arrays import safe_sqrt
 from jiqa.core.color import apply_luma
-from jiqa.core.filters import downsample_box, gradient_smoothing
+from jiqa.core.filters import gradient_smoothing
 from jiqa.core.registry import image_function, metric
 from jiqa.kernels.gradient_similarity import (
     GradientSimilarity,
@@ -132,7 +132,4 @@ def _prepare(
     downsample: bool,
 ) -> tuple[jax.Array, jax.Array]:
     """What is compared of both images: their luma, halved."""
-    x, y = apply_luma(luma, reference, distorted, data_range=data_range)
-    if not downsample:
-        return x, y
-    return downsample_box(x, 2, border="zero"), downsample_box(y, 2, border="zero")
+    return apply_luma(luma, reference, distorted, data_range=data_range, halve=downsample)

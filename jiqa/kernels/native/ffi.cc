@@ -260,16 +260,27 @@ ffi::Error gradient_slopes(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> x, ffi::B
   });
 }
 
-ffi::Error rounded_luma(ffi::ThreadPool pool, ffi::Buffer<ffi::F32> from,
-                        ffi::ResultBuffer<ffi::F32> to, ffi::Span<const float> coarse,
-                        ffi::Span<const float> rest, float levels) {
-  const Luma l = {from.typed_data(), to->typed_data(), coarse.begin(), rest.begin(), levels};
-  const long pixels = to->element_count();
-  const auto run_task = [&](long index, float *) {
-    const long begin = index * LEAST_WORK;
-    processor().luma.round(l, begin, std::min(pixels, begin + LEAST_WORK));
+ffi::Error rounded_luma(ffi::ThreadPool pool, ffi::BufferR4<ffi::F32> from,
+                        ffi::ResultBufferR4<ffi::F32> to, ffi::Span<const float> coarse,
+                        ffi::Span<const float> rest, float levels, bool halve) {
+  const auto size = from.dimensions();
+  const Luma l = {from.typed_data(), to->typed_data(), coarse.begin(), rest.begin(),
+                  levels,            size[1],          size[2]};
+  const auto run_tasks = [&](long items, long least, long scratch, const auto &run) {
+    return run_parallel(pool, (items + least - 1) / least, scratch, [&](long index, float *own) {
+      run(index * least, std::min(items, (index + 1) * least), own);
+    });
   };
-  return run_parallel(pool, (pixels + LEAST_WORK - 1) / LEAST_WORK, 0, run_task);
+  if (halve) {
+    const long rows = size[0] * to->dimensions()[1];
+    const long least = std::max(1L, LEAST_WORK / std::max(1L, 2 * l.width));
+    return run_tasks(rows, least, l.width + 16, [&](long begin, long end, float *scratch) {
+      processor().luma.round_halved(l, begin, end, scratch);
+    });
+  }
+  return run_tasks(to->element_count(), LEAST_WORK, 0, [&](long begin, long end, float *) {
+    processor().luma.round(l, begin, end);
+  });
 }
 
 }  // namespace
@@ -351,8 +362,9 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(jiqa_gradient_slopes, gradient_slopes,
 XLA_FFI_DEFINE_HANDLER_SYMBOL(jiqa_rounded_luma, rounded_luma,
                               ffi::Ffi::Bind()
                                   .Ctx<ffi::ThreadPool>()
-                                  .Arg<ffi::Buffer<ffi::F32>>()
-                                  .Ret<ffi::Buffer<ffi::F32>>()
+                                  .Arg<ffi::BufferR4<ffi::F32>>()
+                                  .Ret<ffi::BufferR4<ffi::F32>>()
                                   .Attr<ffi::Span<const float>>("coarse")
                                   .Attr<ffi::Span<const float>>("rest")
-                                  .Attr<float>("levels"));
+                                  .Attr<float>("levels")
+                                  .Attr<bool>("halve"));

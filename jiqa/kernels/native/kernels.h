@@ -80,12 +80,15 @@ struct GradientKernels {
 // Luma of interleaved colours, rounded to whole levels, of which there are `levels` in 1: the weight
 // of a channel is coarse + rest, see jiqa/kernels/rounded_luma.
 struct Luma {
-  const float *from;  // [pixels, 3]
-  float *to;          // [pixels]
+  const float *from;  // [images, height, width, 3]
+  float *to;          // [images, height, width], or half the height and the width, rounded up
   const float *coarse, *rest;
   float levels;
+  long height, width;
 };
 
 struct LumaKernels {
   void (*round)(const Luma &, long begin_pixel, long end_pixel);
+  // Scratch is an even number of floats, at least the width.
+  void (*round_halved)(const Luma &, long begin_row, long end_row, float *scratch);
 };

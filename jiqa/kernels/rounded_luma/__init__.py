@@ -1,7 +1,8 @@
 """Luma rounded to whole levels, half up, in one pass over the pixels.
 
 Rounding takes some thirty operations a pixel, on channels that lie three apart in memory: more than
-all that GMSD does afterwards, where XLA makes loops of it.
+all that GMSD does afterwards, where XLA makes loops of it. GMSD halves the result, which at once
+spares a plane of full size an image.
 """
 
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ import jax
 from jax.interpreters import ad
 
 from jiqa.kernels.forms import check_implementation, make_primitive
-from jiqa.kernels.rounded_luma.reference import weighted_sum
+from jiqa.kernels.rounded_luma.reference import halved, weighted_sum
 
 _luma = make_primitive(__name__, "luma")
 
@@ -21,6 +22,7 @@ def rounded_luma(
     weights: Sequence[float],
     *,
     levels: float,
+    halve: bool = False,
     implementation: str | None = None,
 ) -> jax.Array:
     """The weighted sum of three channels, rounded to whole levels.
@@ -32,10 +34,12 @@ def rounded_luma(
         images: `[..., H, W, 3]` of float32 or float64.
         weights: Three numbers.
         levels: How many levels a change of 1 is.
+        halve: Whether means of 2 x 2 pixels are taken of it, with zeros beyond odd sizes.
         implementation: A name from `jiqa.kernels.forms.FORMS`, or None for the platform's best.
 
     Returns:
-        `[..., H, W, 1]` in the images' unit. The derivative is that of the sum without rounding.
+        `[..., H, W, 1]` in the images' unit, or `[..., ceil(H / 2), ceil(W / 2), 1]`. The
+        derivative is that of the sum without rounding.
 
     Raises:
         ValueError: Unknown implementation.
@@ -49,6 +53,7 @@ def rounded_luma(
         images,
         weights=tuple(map(float, weights)),
         levels=float(levels),
+        halve=halve,
         implementation=implementation,
     )
     return result
@@ -59,10 +64,13 @@ def _pass_straight_through(
     tangents: Sequence[jax.Array],
     *,
     weights: tuple[float, ...],
+    halve: bool,
     **parameters: Any,
 ) -> tuple[list[jax.Array], list[jax.Array]]:
     (change,) = tangents
-    return _luma.bind(*primals, weights=weights, **parameters), [weighted_sum(change, weights)]
+    change = weighted_sum(change, weights)
+    luma = _luma.bind(*primals, weights=weights, halve=halve, **parameters)
+    return luma, [halved(change) if halve else change]
 
 
 ad.primitive_jvps[_luma] = _pass_straight_through

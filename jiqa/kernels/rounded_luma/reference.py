@@ -13,7 +13,7 @@ NEARLY_WHOLE = 1e-3  # distance from a whole level that is rounding
 COARSE = 2**16
 
 
-def luma(images: jax.Array, *, weights: tuple[float, ...], levels: float) -> jax.Array:
+def luma(images: jax.Array, *, weights: tuple[float, ...], levels: float, halve: bool) -> jax.Array:
     """As `jiqa.kernels.rounded_luma.rounded_luma`."""
     channels = images * levels
     whole = jnp.round(channels)
@@ -21,7 +21,8 @@ def luma(images: jax.Array, *, weights: tuple[float, ...], levels: float) -> jax
     coarse, rest = split_weights(weights)
     high = weighted_sum(channels, coarse) + 0.5
     low = weighted_sum(channels, rest)
-    return (jnp.floor(high) + jnp.floor(high - jnp.floor(high) + low)) / levels
+    rounded = (jnp.floor(high) + jnp.floor(high - jnp.floor(high) + low)) / levels
+    return halved(rounded) if halve else rounded
 
 
 def split_weights(weights: Sequence[float]) -> tuple[list[float], list[float]]:
@@ -38,3 +39,17 @@ def weighted_sum(images: jax.Array, weights: Sequence[float]) -> jax.Array:
     """The weighted sum of the channels of `[..., C]`, `[..., 1]`."""
     parts = (images[..., i : i + 1] * weight for i, weight in enumerate(weights))
     return sum(parts, start=jnp.zeros((), images.dtype))
+
+
+def halved(images: jax.Array) -> jax.Array:
+    """Means of 2 x 2 pixels of `[..., H, W, C]`, with zeros below and to the right of odd sizes.
+
+    >>> print(halved(jnp.ones((3, 2, 1)))[..., 0])
+    [[1. ]
+     [0.5]]
+    """
+    *batch, height, width, channels = images.shape
+    border = [(0, height % 2), (0, width % 2), (0, 0)]
+    images = jnp.pad(images, [*[(0, 0)] * len(batch), *border])
+    blocks = images.reshape(*batch, (height + 1) // 2, 2, (width + 1) // 2, 2, channels)
+    return blocks.mean((-4, -2))

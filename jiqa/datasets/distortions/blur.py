@@ -92,6 +92,7 @@ def disk(radius: ArrayLike, most: int) -> jax.Array:
      [0.145 0.318 0.145]
      [0.025 0.145 0.025]]
     """
+    radius = jnp.asarray(radius)
     centres = jnp.arange(-most, most + 1)
     fractions = (jnp.arange(64) + 0.5) / 64 - 0.5
     chord = safe_sqrt(radius**2 - (centres[:, None] + fractions) ** 2)

@@ -16,9 +16,8 @@ from jiqa.core.arrays import safe_log
 # 0.1 dB. For types 1-5, 7, 11, 16 and 18-24 nine images of ten lie within 0.5 dB at level 3; the
 # others (impulses, blur, denoising, JPEG, transmission errors, patches, blocks, contrast) were made
 # with parameters that give PSNR of one to seven decibels about the median.
-PSNR_TARGETS: dict[int, tuple[float, ...]] = {
-    number: (33.0, 30.0, 27.0, 24.0, 21.0) for number in range(1, 25)
-}
+USUAL_TARGETS = (33.0, 30.0, 27.0, 24.0, 21.0)
+PSNR_TARGETS: dict[int, tuple[float, ...]] = dict.fromkeys(range(1, 25), USUAL_TARGETS)
 PSNR_TARGETS |= {
     5: (33.0, 30.0, 25.0, 20.0, 15.0),
     6: (32.4, 29.2, 26.1, 23.2, 20.1),
@@ -34,6 +33,7 @@ PSNR_TARGETS |= {
 }
 CLOSE = 0.02  # decibel from the target at which the search ends
 STEPS = 24
+State = tuple[jax.Array, jax.Array, jax.Array, jax.Array, jax.Array]
 
 
 def psnr(image: jax.Array, changed: jax.Array) -> jax.Array:
@@ -73,11 +73,11 @@ def find_strength(
     image = jax.lax.stop_gradient(image)
     low, high = (jnp.log(jnp.asarray(end, image.dtype)) for end in between)
 
-    def unfinished(state: tuple[jax.Array, ...]) -> jax.Array:
+    def unfinished(state: State) -> jax.Array:
         step, *_, miss = state
         return (step < STEPS) & (miss > CLOSE)
 
-    def halve(state: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
+    def halve(state: State) -> State:
         step, low, high, best, miss = state
         middle = (low + high) / 2
         found = psnr(image, jax.lax.stop_gradient(distort(jnp.exp(middle))))

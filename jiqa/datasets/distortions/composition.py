@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jiqa.core.arrays import AnyArray
@@ -100,9 +101,10 @@ def compose(images: AnyArray, recipe: Recipe) -> jax.Array:
     >>> print(compose(image, Recipe((Step("kadid_mean_shift", 2), Step("kadid_jpeg", 1))))[0, 0])
     [148 148 148]
     """
+    changed = jnp.asarray(images)
     for step in recipe.steps:
-        images = distort(images, step.name, step.level, jax.random.key(step.seed))
-    return images
+        changed = distort(changed, step.name, step.level, jax.random.key(step.seed))
+    return changed
 
 
 def draw_recipe(
@@ -162,6 +164,6 @@ def draw_recipe(
 
 def _key_number(key: jax.Array) -> int:
     """The bits of a key as one number."""
-    if jax.numpy.issubdtype(key.dtype, jax.dtypes.prng_key):
+    if jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
         key = jax.random.key_data(key)
     return int.from_bytes(np.asarray(key, np.uint32).tobytes(), "little")

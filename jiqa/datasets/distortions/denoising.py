@@ -16,7 +16,7 @@ from jiqa.datasets.distortions.transforms import SIZE, from_blocks, pad_to_multi
 THRESHOLD = 2.7  # deviations of the noise below which a coefficient is removed
 GRIDS = np.array(list(itertools.product(range(0, SIZE, 2), repeat=2)))
 
-# Of filling in missing pixels: means at falling widths in pixels, then rounds at falling thresholds.
+# Of filling in missing pixels: means of falling widths in pixels, then falling thresholds.
 DEVIATIONS, LITTLE = (16.0, 4.0, 1.0), 0.01
 FILL_THRESHOLDS = np.geomspace(0.5, 0.02, len(GRIDS))
 ORDER = 7 * np.arange(len(GRIDS)) % len(GRIDS)  # grids of two rounds on end lie apart

@@ -102,7 +102,7 @@ class Distortion:
         Returns:
             The same shape, clipped to [0, 1].
         """
-        options = {"key": key} if self.random else {}
+        options: dict[str, Any] = {"key": key} if self.random else {}
         options |= {"variant": variant} if self.variants else {}
         return jnp.clip(self.function(image, strength, **options), 0, 1)
 

@@ -1,8 +1,11 @@
 """Rounding that lets gradients pass."""
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 
 
 @jax.custom_jvp
@@ -42,7 +45,9 @@ def to_bytes(image: jax.Array) -> jax.Array:
     return jnp.round(255 * jnp.clip(image, 0, 1)).astype(jnp.int32)
 
 
-def on_host(work, image: jax.Array, parameter: jax.Array) -> jax.Array:  # type: ignore[no-untyped-def]
+def on_host(
+    work: Callable[[np.ndarray, float], np.ndarray], image: jax.Array, parameter: ArrayLike
+) -> jax.Array:
     """What a function of the host makes of an image, also under `jit` and `vmap`.
 
     Args:

@@ -81,7 +81,7 @@ def contrast_change(image: jax.Array, amount: ArrayLike) -> jax.Array:
     It is the identity at c = -0.2; c = 0 and -0.4 are as far from it.
     """
     # The spline through five points that are symmetric about the middle is one odd cubic.
-    cubic = -(0.05 + amount / 4) / 0.042
+    cubic = -(0.05 + jnp.asarray(amount) / 4) / 0.042
     offset = image - 0.5
     return 0.5 + (1 - cubic / 4) * offset + cubic * offset**3
 
@@ -116,7 +116,7 @@ def alternating_contrast(image: jax.Array, change: ArrayLike, variant: ArrayLike
 
     Observers prefer the higher to the lower, so opinion falls from level 2 over 4, 1 and 3 to 5.
     """
-    return 0.5 + jnp.exp(change * variant) * (image - 0.5)
+    return 0.5 + jnp.exp(jnp.asarray(change) * variant) * (image - 0.5)
 
 
 @distortion(
@@ -129,9 +129,10 @@ def alternating_contrast(image: jax.Array, change: ArrayLike, variant: ArrayLike
 )
 def contrast_stretch(image: jax.Array, span: ArrayLike) -> jax.Array:
     """The first to the 99th percentile of each channel, mapped to a range about mid-grey."""
-    low, high = jnp.quantile(image, jnp.asarray([0.01, 0.99], image.dtype), axis=(0, 1))
+    ends = jnp.asarray([0.01, 0.99], image.dtype)
+    low, high = jnp.quantile(image, ends, axis=(0, 1))
     width = jnp.where(high > low, high - low, 1)
-    return 0.5 + span * (jnp.clip((image - low) / width, 0, 1) - 0.5)
+    return 0.5 + jnp.asarray(span) * (jnp.clip((image - low) / width, 0, 1) - 0.5)
 
 
 @distortion("dbcnn", 8, group="tone", parameter="offset", levels=OVEREXPOSURE, differentiable=True)

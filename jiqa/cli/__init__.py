@@ -10,6 +10,7 @@ import tyro
 
 import jiqa
 from jiqa.cli.benchmark import bench
+from jiqa.cli.data import datasets
 from jiqa.cli.demonstration import demo
 from jiqa.cli.fitting import fit_brisque, fit_niqe
 from jiqa.cli.metrics import describe, list_metrics
@@ -21,6 +22,7 @@ from jiqa.cli.sets import compare_sets, set_statistics
 COMMANDS: dict[str, Callable[..., int]] = {
     "score": score,
     "bench": bench,
+    "datasets": datasets,
     "compare-sets": compare_sets,
     "set-statistics": set_statistics,
     "list": list_metrics,

@@ -1,18 +1,14 @@
 """The commands `jiqa weights list`, `fetch`, `import` and `where`."""
 
-import functools
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ParamSpec
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from jiqa.cli.terminal import make_console, make_table
+from jiqa.cli.terminal import delayed, make_console, make_table
 
 if TYPE_CHECKING:
     from jiqa.weights import Entry
-
-P = ParamSpec("P")
 
 
 def list_weights() -> int:
@@ -73,22 +69,12 @@ def find_weights(name: Annotated[str | None, tyro.conf.Positional] = None) -> in
     return 0
 
 
-def _prepared(function: Callable[P, int]) -> Callable[P, Callable[[], int]]:
-    """Gives the call instead of making it: tyro would take its errors for those of arguments."""
-
-    @functools.wraps(function)
-    def prepare(*args: P.args, **kwargs: P.kwargs) -> Callable[[], int]:
-        return functools.partial(function, *args, **kwargs)
-
-    return prepare
-
-
 def weights(
     command: tyro.conf.OmitSubcommandPrefixes[
-        Annotated[Any, tyro.conf.subcommand("list", constructor=_prepared(list_weights))]
-        | Annotated[Any, tyro.conf.subcommand("fetch", constructor=_prepared(fetch_weights))]
-        | Annotated[Any, tyro.conf.subcommand("import", constructor=_prepared(import_weights))]
-        | Annotated[Any, tyro.conf.subcommand("where", constructor=_prepared(find_weights))]
+        Annotated[Any, tyro.conf.subcommand("list", constructor=delayed(list_weights))]
+        | Annotated[Any, tyro.conf.subcommand("fetch", constructor=delayed(fetch_weights))]
+        | Annotated[Any, tyro.conf.subcommand("import", constructor=delayed(import_weights))]
+        | Annotated[Any, tyro.conf.subcommand("where", constructor=delayed(find_weights))]
     ],
 ) -> int:
     """List, fetch, import and find parameters of pretrained networks."""

@@ -1,17 +1,30 @@
 """How commands print: tables, numbers and progress."""
 
+import functools
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ParamSpec
 
 from rich.console import Console
 
 if TYPE_CHECKING:
     import pandas as pd
     from rich.table import Table
+
+P = ParamSpec("P")
+
+
+def delayed(function: Callable[P, int]) -> Callable[P, Callable[[], int]]:
+    """Gives the call instead of making it: tyro would take its errors for those of arguments."""
+
+    @functools.wraps(function)
+    def prepare(*args: P.args, **kwargs: P.kwargs) -> Callable[[], int]:
+        return functools.partial(function, *args, **kwargs)
+
+    return prepare
 
 
 def track(what: str, paths: Sequence[Path]) -> Iterable[Path]:

@@ -1,17 +1,12 @@
-"""Readers of published layouts, on folders with the same names, and of tables."""
+"""What `jiqa bench` scores: data sets as published and tables; and tables of scores."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from jiqa.evaluation.data_sets import check_files, read_data_set, read_scores
-from tests.evaluation.folders import (
-    CSIQ_ROWS,
-    make_csiq_images,
-    make_kadid,
-    make_tid2013,
-    scored,
-)
+from jiqa.evaluation.data_sets import read_data_set, read_scores
+from tests.datasets.fakes import FAKES
+from tests.evaluation.folders import make_csiq, make_kadid, make_tid2013, scored
 
 
 def test_tid2013(tmp_path):
@@ -41,7 +36,7 @@ def test_kadid(tmp_path):
     assert pair.distorted == tmp_path / "images/I01_15_05.png"
     assert dict(pair.columns) == {
         "mos": 1.33,  # the column is called dmos, and more is better
-        "std": 0.5,  # the column holds variances
+        "std": 0.471,  # the column is called var, and holds deviations
         "ratings": 30,
         "distortion": "15",
         "level": 5,
@@ -49,38 +44,10 @@ def test_kadid(tmp_path):
     }
 
 
-def test_csiq_from_lines(tmp_path):
-    make_csiq_images(tmp_path)
-    lines = ["1600.AWGN.1.png 0.06", "1600.jpeg2000.2.png 0.3", "boston.fnoise.1.png 0.1"]
-    (tmp_path / "csiq_label.txt").write_text("\n".join(lines) + "\n")
-    found = read_data_set(tmp_path)
-    assert found.name == "CSIQ"
-    assert found.pairs[0].reference == tmp_path / "src_imgs/1600.png"
-    assert found.pairs[0].distorted == tmp_path / "dst_imgs/awgn/1600.AWGN.1.png"
-    assert [pair.columns["distortion"] for pair in found.pairs] == ["awgn", "jpeg2000", "fnoise"]
-    assert found.pairs[1].columns["dmos"] == 0.3
-
-
-def test_csiq_from_the_workbook(tmp_path):
-    openpyxl = pytest.importorskip("openpyxl")
-    make_csiq_images(tmp_path)
-    book = openpyxl.Workbook()
-    sheet = book.create_sheet("all_by_image")
-    for text in ("CSIQ", "", "more headings"):
-        sheet.append([text])
-    sheet.append(["image", "dst_idx", "dst_type", "dst_lev", "dmos_std", "dmos"])
-    for scene, kind, level, dmos in CSIQ_ROWS:
-        number = int(scene) if scene.isdigit() else scene  # as the published workbook has it
-        sheet.append([number, 1, kind, level, 0.05, dmos])
-    book.save(tmp_path / "csiq.DMOS.xlsx")
-    found = read_data_set(tmp_path)
-    assert [pair.distorted.name for pair in found.pairs] == [
-        "1600.AWGN.1.png",
-        "1600.jpeg2000.2.png",
-        "boston.fnoise.1.png",
-    ]
-    assert dict(found.pairs[1].columns) == {
-        "dmos": 0.3,
+def test_csiq(tmp_path):
+    make_csiq(tmp_path)
+    assert dict(read_data_set(tmp_path).pairs[1].columns) == {
+        "dmos": 0.24,
         "std": 0.05,
         "distortion": "jpeg2000",
         "level": 2,
@@ -88,40 +55,59 @@ def test_csiq_from_the_workbook(tmp_path):
     }
 
 
-def test_the_live_images_at_hand(shared_data):
-    found = read_data_set(shared_data / "data" / "live_subset")
-    assert found.name == "LIVE"
-    assert {pair.columns["distortion"] for pair in found.pairs} == {"gblur", "jpeg", "wnoise"}
-    assert all(0 < pair.columns["standard_error"] < 6 for pair in found.pairs)
-    assert len({pair.columns["content"] for pair in found.pairs}) >= 4
+def test_without_references(tmp_path):
+    FAKES["live_itw"](tmp_path)
+    found = read_data_set(tmp_path)
+    assert (found.name, len(found.pairs)) == ("LIVE In the Wild", 5)
+    assert found.pairs[0].reference is None
+    assert set(found.pairs[0].columns) == {"mos", "std"}  # no two share a content
+
+
+def test_one_of_several(tmp_path):
+    FAKES["cid_iq_50cm"](tmp_path)
+    assert read_data_set(f"cid_iq_50cm={tmp_path}").name == "CID:IQ 50 cm"
+    with pytest.raises(ValueError, match=f"say cid_iq_100cm={tmp_path} or cid_iq_50cm="):
+        read_data_set(tmp_path)
+
+
+def test_preferences_are_no_opinions(tmp_path):
+    FAKES["bapps_2afc"](tmp_path)
+    with pytest.raises(ValueError, match="BAPPS 2AFC holds preferences between images"):
+        read_data_set(f"bapps_2afc={tmp_path}")
+    assert read_data_set(tmp_path).name == "BAPPS JND"
 
 
 def test_missing_images_are_listed(tmp_path):
     make_tid2013(tmp_path)
     for name in ("i01_01_2.bmp", "i25_24_1.bmp"):
         (tmp_path / "distorted_images" / name).unlink()
-    with pytest.raises(FileNotFoundError, match=r"2 images of TID2013 are missing: .*i01_01_2"):
+    with pytest.raises(FileNotFoundError, match=r"(?s)2 of 10 images of TID2013 .*i01_01_2"):
         read_data_set(tmp_path)
 
 
-def test_manifest(tmp_path):
+def test_a_table(tmp_path):
     table = tmp_path / "mine.csv"
-    table.write_text("reference,distorted,dmos,distortion\na.png,b.png,3.5,jpeg\n")
+    rows = ["a.png,b.png,3.5,jpeg,x", "a.png,c.png,4,jpeg,y"]
+    table.write_text("\n".join(["reference,distorted,dmos,distortion,camera", *rows]))
     found = read_data_set(table)
     assert found.name == "mine"
-    assert found.pairs[0].columns == {"dmos": 3.5, "distortion": "jpeg"}
-    with pytest.raises(FileNotFoundError, match=r"2 images of mine are missing: .*a\.png"):
-        check_files(found)
+    assert found.pairs[0].distorted == tmp_path / "b.png"
+    assert dict(found.pairs[0].columns) == {
+        "dmos": 3.5,
+        "distortion": "jpeg",
+        "content": "a.png",
+        "camera": "x",
+    }
 
 
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.csv", "distorted,score\na.png,1\n", "needs one column mos .* or dmos .*; it has score"),
+        ("a.csv", "distorted,score\na.png,1\n", "needs one column mos .* or dmos .*; it has dist"),
         ("a.csv", "distorted,mos,dmos\na.png,1,1\n", "it has mos, dmos"),
-        ("a.txt", "", r"neither a folder nor a \.csv"),
-        ("dmos.csv", "image,score\na.png,1\n", "neither KADID-10k's columns nor LIVE's"),
-        ("labels.csv", "image,score\n", "is in no layout known here"),
+        ("a.txt", "", r"the suffix must be one of \.csv"),
+        ("dmos.csv", "image,score\na.png,1\n", "has no column dist_img, ref_img, dmos, var"),
+        ("labels.csv", "image,score\n", "the layout of no published data set known here"),
     ],
 )
 def test_other_layouts(tmp_path, name, content, message):

@@ -1,0 +1,25 @@
+"""Data sets of rated images: read as published, prepared for training, made by distorting.
+
+`read` gives the images of a published data set with their labels, whatever its files look like;
+`jiqa.datasets.builders.prepare` writes them, split by content, as records that are read fast.
+"""
+
+from jiqa.datasets.catalogue import Publication, find, names
+from jiqa.datasets.reading import check_images, read, recognise
+from jiqa.datasets.records import DataSet, Preference, RatedImage
+from jiqa.datasets.splits import split_records
+from jiqa.datasets.tables import read_table
+
+__all__ = [
+    "DataSet",
+    "Preference",
+    "Publication",
+    "RatedImage",
+    "check_images",
+    "find",
+    "names",
+    "read",
+    "read_table",
+    "recognise",
+    "split_records",
+]

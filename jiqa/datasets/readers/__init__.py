@@ -1,0 +1,1 @@
+"""Readers of published data sets, a file a family; see `jiqa.datasets.catalogue`."""

@@ -19,6 +19,9 @@ from jiqa.kernels.precision import compute_dtype
 INTEGER_RANGES = {"uint8": 255.0, "uint16": 65535.0}
 AnyArray = jax.Array | np.ndarray
 
+# (arctan(z) / z - 1) / z^2 by z^2 from 0 to tan(pi / 8)^2: at Chebyshev's points, good to 1e-9.
+ARC_TANGENT = (-0.0645192816, 0.107437315, -0.142639556, 0.199995405, -0.333333318)
+
 FLOAT_TYPES = ("float32", "float64", "bfloat16", "float16")
 
 
@@ -86,8 +89,9 @@ def safe_power(base: jax.Array, exponent: ArrayLike) -> jax.Array:
     >>> float(jax.grad(lambda x: safe_power(x, 0.3))(0.0))
     0.0
     """
-    zero = base <= 0
-    return jnp.where(zero, 0, jnp.where(zero, 1, base) ** exponent)
+    # Not `**`, which CPUs compute one number at a time; subnormal numbers have no logarithm there.
+    zero = base < jnp.finfo(jnp.result_type(base, float)).tiny
+    return jnp.where(zero, 0, jnp.exp(exponent * jnp.log(jnp.where(zero, 1, base))))
 
 
 def signed_power(base: jax.Array, exponent: float) -> jax.Array:
@@ -106,6 +110,45 @@ def signed_power(base: jax.Array, exponent: float) -> jax.Array:
     """
     turned = jnp.where(base < 0, math.cos(math.pi * exponent), 1.0)
     return safe_power(jnp.abs(base), exponent) * turned
+
+
+@jax.custom_jvp
+def arctan2(y: jax.Array, x: jax.Array) -> jax.Array:
+    """The angle of the point (x, y), as `jax.numpy.arctan2` and in single precision far faster.
+
+    CPUs compute that one number at a time. Here the angle from the nearest of the eight half axes
+    and diagonals, below 22.5 degrees, is a polynomial.
+
+    Args:
+        y: Array of any shape.
+        x: Of the same shape.
+
+    Returns:
+        Angles in [-pi, pi], 0 for (0, 0), within 4e-7 in single precision.
+
+    >>> float(arctan2(jnp.float32(1), jnp.float32(-1)) / jnp.pi)
+    0.75
+    """
+    if jnp.result_type(y, x) != jnp.float32:
+        return jnp.arctan2(y, x)
+    long, short = jnp.maximum(jnp.abs(x), jnp.abs(y)), jnp.minimum(jnp.abs(x), jnp.abs(y))
+    slope = safe_divide(short, long)
+    diagonal = slope > math.tan(math.pi / 8)
+    slope = jnp.where(diagonal, (slope - 1) / (slope + 1), slope)
+    square = slope**2
+    angle = slope + slope * square * jnp.polyval(jnp.array(ARC_TANGENT, jnp.float32), square)
+    angle = jnp.where(diagonal, math.pi / 4, 0) + angle
+    angle = jnp.where(jnp.abs(y) > jnp.abs(x), math.pi / 2 - angle, angle)
+    angle = jnp.where(x < 0, math.pi - angle, angle)
+    return jnp.where(y < 0, -angle, angle)
+
+
+@arctan2.defjvp
+def _arctan2_jvp(
+    primals: tuple[jax.Array, jax.Array], tangents: tuple[jax.Array, jax.Array]
+) -> tuple[jax.Array, jax.Array]:
+    (y, x), (dy, dx) = primals, tangents
+    return arctan2(y, x), safe_divide(x * dy - y * dx, x**2 + y**2)
 
 
 def safe_log(x: jax.Array) -> jax.Array:

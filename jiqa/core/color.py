@@ -399,7 +399,7 @@ def xyz_to_lab(images: jax.Array, *, white: tuple[float, float, float] = D65) ->
     images = _color_images(images)
     ratio = images / jnp.asarray(white, images.dtype)
     linear = ratio <= (6 / 29) ** 3
-    root = jnp.cbrt(jnp.where(linear, 1, ratio))
+    root = safe_power(ratio, 1 / 3)
     lightness = jnp.where(linear, ratio * (841 / 108) + 4 / 29, root)
     x, y, z = lightness[..., 0], lightness[..., 1], lightness[..., 2]
     return jnp.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)

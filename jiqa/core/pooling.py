@@ -351,14 +351,15 @@ def fit_weights(
 
 def _sum(values: jax.Array) -> jax.Array:
     """The sum over H and W, `[..., C]`."""
-    if values.shape[-1] > 1:
-        return _sum_by_axes(values)
-    return jax.lax.platform_dependent(values, cpu=_sum_by_product, default=_sum_by_axes)
+    by_rows = _sum_by_rows if values.shape[-1] > 1 else _sum_by_product
+    return jax.lax.platform_dependent(
+        values, cpu=by_rows, default=lambda values: jnp.sum(values, axis=(-3, -2))
+    )
 
 
-def _sum_by_axes(values: jax.Array) -> jax.Array:
-    # One axis after the other: over both at once, CPUs add up C numbers at a time.
-    return jnp.sum(jnp.sum(values, axis=-3), axis=-2)
+def _sum_by_rows(values: jax.Array) -> jax.Array:
+    # In two steps that stay two: over both axes at once, XLA adds up C numbers at a time.
+    return jnp.sum(jax.lax.optimization_barrier(jnp.sum(values, axis=-3)), axis=-2)
 
 
 def _sum_by_product(values: jax.Array) -> jax.Array:

@@ -26,7 +26,7 @@ import jax
 import jax.numpy as jnp
 
 from jiqa.core import pooling
-from jiqa.core.arrays import safe_power, safe_sqrt
+from jiqa.core.arrays import arctan2, safe_power, safe_sqrt
 from jiqa.core.color import gray_to_rgb, rgb_to_lab
 from jiqa.core.registry import image_function, metric, public_function
 
@@ -496,7 +496,7 @@ def _hue_difference_and_mean(
 def _hue(a: jax.Array, b: jax.Array) -> jax.Array:
     """Angle in [0, 360) degrees; 0 on neutral colours."""
     neutral = (a == 0) & (b == 0)
-    return jnp.degrees(jnp.arctan2(b, jnp.where(neutral, 1, a))) % 360
+    return jnp.degrees(arctan2(b, jnp.where(neutral, 1, a))) % 360
 
 
 def _chroma(lab: jax.Array) -> jax.Array:

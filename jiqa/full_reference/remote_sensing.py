@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 
 from jiqa.core import pooling
-from jiqa.core.arrays import safe_divide, safe_sqrt
+from jiqa.core.arrays import arctan2, safe_divide, safe_sqrt
 from jiqa.core.filters import correlate_separable, pad, uniform_window
 from jiqa.core.registry import image_function, metric
 from jiqa.core.statistics import window_moments
@@ -333,7 +333,7 @@ def _spectral_angle(reference: jax.Array, distorted: jax.Array) -> tuple[jax.Arr
     seen = jnp.logical_and(*(energy > 0 for energy in energies))
     u, v = (_unit_vectors(jnp.where(seen, image, 1)) for image in (reference, distorted))
     lengths = (safe_sqrt(jnp.sum(vector**2, axis=-1)) for vector in (u - v, u + v))
-    return 2 * jnp.arctan2(*lengths), seen[..., 0].astype(reference.dtype)
+    return 2 * arctan2(*lengths), seen[..., 0].astype(reference.dtype)
 
 
 def _unit_vectors(vectors: jax.Array) -> jax.Array:

@@ -188,7 +188,8 @@ def _halve(component: jax.Array) -> jax.Array:
     height, width = component.shape
     padded = jnp.pad(component, ((0, height % 2), (0, -width % 16)), mode="edge")
     total = padded[::2, ::2] + padded[1::2, ::2] + padded[::2, 1::2] + padded[1::2, 1::2]
-    return (total + 1 + np.arange(total.shape[1]) % 2) >> 2
+    bias = 1 + np.arange(total.shape[1], dtype=np.int32) % 2
+    return (total + bias) >> 2
 
 
 def _double(small: jax.Array) -> jax.Array:

@@ -159,11 +159,10 @@ def otsu_thresholds(levels: jax.Array, count: jax.Array) -> jax.Array:
     >>> print(otsu_thresholds(jnp.array([10, 11, 200, 201]), 1)[:2])
     [200 256]
     """
-    places = jnp.arange(256)
-    histogram = jnp.zeros(256, jnp.float32).at[levels.ravel()].add(1) / levels.size
+    places = jnp.arange(256, dtype=jnp.float32)
+    histogram = jnp.zeros_like(places).at[levels.ravel()].add(1) / levels.size
     weight, mass = (
-        jnp.concatenate([jnp.zeros(1), jnp.cumsum(moment)])
-        for moment in (histogram, histogram * places)
+        jnp.pad(jnp.cumsum(moment), (1, 0)) for moment in (histogram, histogram * places)
     )
     total = weight[None] - weight[:, None]
     spread = mass[None] - mass[:, None]
@@ -171,12 +170,11 @@ def otsu_thresholds(levels: jax.Array, count: jax.Array) -> jax.Array:
     gain = jnp.where(total > 0, spread**2 / jnp.where(total > 0, total, 1), 0)
     gain = jnp.where(jnp.arange(257)[:, None] < jnp.arange(257), gain, -jnp.inf)
 
-    def extend(best: jax.Array, _: None) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+    def extend(best: jax.Array, _: None) -> tuple[jax.Array, jax.Array]:
         longer = best[:, None] + gain
-        best = longer.max(0)
-        return best, (best, longer.argmax(0))
+        return longer.max(0), longer.argmax(0).astype(jnp.int32)
 
-    _, (_, cuts) = jax.lax.scan(extend, gain[0], None, MOST_THRESHOLDS)
+    _, cuts = jax.lax.scan(extend, gain[0], None, MOST_THRESHOLDS)
 
     def back(end: jax.Array, i: jax.Array) -> tuple[jax.Array, jax.Array]:
         cut = jnp.where(i < count, cuts[i, end], 256)

@@ -40,9 +40,9 @@ def bench(
     scores of the output.
 
     Args:
-        data: Rated images: a folder of TID2013, TID2008, KADID-10k or CSIQ as published, or a table
-            with the columns distorted, mos or dmos and, where known, reference, std, ratings,
-            standard_error, distortion, level, content.
+        data: Rated images: a folder of a data set of `jiqa datasets list` as published (or
+            NAME=FOLDER where it holds several), or a table with the columns distorted, mos or dmos
+            and, where known, reference, std, ratings, standard_error, distortion, level, content.
         metrics: Names from `jiqa list`, with options as in ssim:luma=bt601; psnr,ssim if not given.
             Of tables of scores, the columns; all that are numbers if not given.
         scores: Tables of precomputed scores: mos or dmos, a column a metric, and others as above.

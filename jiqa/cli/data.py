@@ -109,8 +109,8 @@ def prepare_data_set(
             columns=_columns(columns),
             progress=progress,
         )
-    parts = ", ".join(f"{count} {part}" for part, count in count_items(folder).items())
-    print(f"{folder} holds {parts}.")
+    counts = ", ".join(f"{count} {part}" for part, count in count_items(folder).items())
+    print(f"{folder} holds {counts}.")
     return 0
 
 

@@ -5,6 +5,7 @@ and are unpacked one folder deeper here than there.
 """
 
 import fnmatch
+import functools
 import os
 import re
 from collections.abc import Iterable, Sequence
@@ -69,14 +70,9 @@ class Folder:
             ValueError: There are several.
         """
         matchers = [_matcher(label.split("|")) for label in labels]
-        inside: dict[str, list[str]] = {}  # names relative to each folder that is not too deep
-        for name in self._names.values():
-            parts = name.split("/")
-            for depth in range(min(DEEPEST + 1, len(parts))):
-                inside.setdefault("/".join(parts[:depth]), []).append("/".join(parts[depth:]))
         found = [
             base
-            for base, names in inside.items()
+            for base, names in self._inside.items()
             if all(any(match(name.casefold()) for name in names) for match in matchers)
         ]
         nearest = min((base.count("/") + bool(base) for base in found), default=0)
@@ -85,7 +81,17 @@ class Folder:
             raise ValueError(
                 f"{self.root} holds the labels in {' and in '.join(found)}: give one of them."
             )
-        return Folder(self.root / found[0], inside[found[0]]) if found else None
+        return Folder(self.root / found[0], self._inside[found[0]]) if found else None
+
+    @functools.cached_property
+    def _inside(self) -> dict[str, list[str]]:
+        """Names relative to each folder that is not too deep."""
+        inside: dict[str, list[str]] = {}
+        for name in self._names.values():
+            parts = name.split("/")
+            for depth in range(min(DEEPEST + 1, len(parts))):
+                inside.setdefault("/".join(parts[:depth]), []).append("/".join(parts[depth:]))
+        return inside
 
     def lines(self, name: str) -> list[list[str]]:
         """The words of each line of a text that is not empty."""

@@ -119,6 +119,10 @@ def _read(publication: Publication, folder: Folder, partial: bool) -> DataSet:
         _check_number(publication, records, folder, partial)
     except LabelError as error:
         raise LabelError(f"{error}\n{publication.expected}") from error
+    except (ValueError, TypeError, IndexError, AttributeError) as error:  # an empty or odd cell
+        raise LabelError(
+            f"the labels in {folder.root} are damaged ({error}).\n{publication.expected}"
+        ) from error
     data_set = DataSet(publication.name, publication.title, publication.kind, records)
     _check_files(records, _flaw, data_set)
     return data_set

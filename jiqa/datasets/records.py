@@ -88,7 +88,7 @@ class DataSet:
     """Images and opinions.
 
     Attributes:
-        name: What it is called in commands, as `tid2013`.
+        name: What it is called in commands, as `tid2013`; of a table the file's name.
         title: What it is called in tables, as TID2013.
         kind: "mos" (more is better), "dmos" (more is worse), or "preference".
         records: Rated images, or preferences, in the order of its label files.

@@ -26,7 +26,7 @@ def read_table(path: Path | str, *, columns: Mapping[str, str] | None = None) ->
         columns: What the table calls these columns, as `{"distorted": "image"}`.
 
     Returns:
-        A data set called by the file's name. Without a column content, images of one reference
+        A data set that is called as the file. Without a column content, images of one reference
         share their content, and an image without a reference has its own.
 
     Raises:
@@ -53,7 +53,7 @@ def read_table(path: Path | str, *, columns: Mapping[str, str] | None = None) ->
         records = [_rated(path, kind, row) for row in table.to_dict("records")]
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
-    return DataSet(path.stem, path.stem, kind, records)
+    return DataSet(path.name, path.stem, kind, records)
 
 
 def find_opinion(where: str, columns: Mapping[str, Any]) -> Kind:

@@ -1,6 +1,7 @@
 """Every published layout gives the right labels, and what is wrong with a folder is said."""
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -174,8 +175,17 @@ def fakes(tmp_path_factory):
     return make
 
 
-def test_every_layout_has_a_fake():
+def test_every_layout_has_a_fake_and_a_row_in_the_documentation():
     assert sorted(FAKES) == datasets.names()
+    page = (Path(__file__).parents[2] / "docs/datasets.md").read_text()
+    rows = [line for line in page.splitlines() if line.startswith("| `")]
+    for name in datasets.names():
+        (row,) = [line for line in rows if f"`{name}`" in line]
+        publication = datasets.find(name)
+        if publication.images:
+            assert f"| {publication.images}" in row
+        if publication.references:
+            assert f"| {publication.references} |" in row
 
 
 @pytest.mark.parametrize("name", sorted(FAKES))
@@ -298,9 +308,11 @@ def overwrite(name, content=b"PK no workbook"):
             replace("mos_with_names.txt", "3.99000", "nan"),
             "2 scores .* i01_01_1.bmp nan",
         ),
+        ("tid2013", replace("mos_with_names.txt", "3.99000", "x"), "damaged .*to float: 'x'"),
         ("kadid10k", replace("dmos.csv", "var", "std"), "has no column var; it has dist_img"),
         ("kadid10k", replace("dmos.csv", "I01_01_02", "J01"), "has an image 'J01.png'"),
         ("kadid10k", overwrite("dmos.csv", b"dist_img,ref_img,dmos,var\n"), "name no image"),
+        ("htid", replace("htid.csv", "set02/im002_02.png", ""), "labels in .* are damaged"),
         ("koniq10k", replace("koniq10k_distributions_sets.csv", "validation", "dev"), "sets dev"),
         ("csiq", overwrite("csiq.DMOS.xlsx"), "cannot be read as a table"),
         ("live", overwrite("refnames_all.mat"), "cannot be read as a MATLAB file"),

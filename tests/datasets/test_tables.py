@@ -26,7 +26,7 @@ def test_all_columns(tmp_path, suffix):
     path = tmp_path / f"mine.{suffix}"
     table.to_csv(path, index=False) if suffix == "csv" else table.to_parquet(path)
     found = read_table(path)
-    assert (found.name, found.kind) == ("mine", "dmos")
+    assert (found.name, found.title, found.kind) == (path.name, "mine", "dmos")
     first, second, third = found.records
     assert first.reference == tmp_path / "01.png"
     assert (first.score, first.std, first.ratings, first.level) == (1.5, 0.5, 15, 1)

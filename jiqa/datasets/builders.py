@@ -9,11 +9,12 @@ import dataclasses
 import functools
 import json
 import shutil
+import tarfile
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, Literal, overload
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -76,15 +77,12 @@ def _config(name: str, split: Mapping[str, Any], partial: bool) -> Config:
 def _table_config(path: Path, split: Mapping[str, Any], columns: Mapping[str, str]) -> Config:
     """A table; its name says what is not the default."""
     data_set = read_table(path, columns=columns)
-    have = {"reference" in record.images for record in data_set.records}
-    if len(have) > 1:
-        raise ValueError(f"{path} has references for some images only; split the table.")
     return Config(
         name="-".join(["table", path.stem, *(_named(*item) for item in split.items())]),
         description=f"A table of rated images, {path.name}.",
         data_set=path.name,
         kind=data_set.kind,
-        references=have.pop(),
+        references="reference" in data_set.records[0].images,  # which all have or none
         split=split,
         columns=dict(columns),
     )
@@ -214,15 +212,26 @@ class Prepared(Sequence[dict[str, Any]]):
         folder: What `prepare` returned.
         split: "train", "validation", "test", or part of one as in "train[:10%]".
         decode: Whether images are decoded; otherwise they are the bytes of their files.
+        alpha: See `jiqa.images.read_image`.
+        color_profile: See `jiqa.images.read_image`.
 
     Raises:
         FileNotFoundError: There is no prepared data set, or not all of its records.
         ValueError: It has no such part.
     """
 
-    def __init__(self, folder: Path | str, split: str = "train", *, decode: bool = True) -> None:
+    def __init__(
+        self,
+        folder: Path | str,
+        split: str = "train",
+        *,
+        decode: bool = True,
+        alpha: str = "error",
+        color_profile: str = "srgb",
+    ) -> None:
         """Opens the records."""
         self.folder, self.split, self.decode = Path(folder), split, decode
+        self._decode = functools.partial(decode_image, alpha=alpha, color_profile=color_profile)
         builder = _open(self.folder)
         if split.partition("[")[0] not in builder.info.splits:
             there = ", ".join(builder.info.splits)
@@ -257,13 +266,10 @@ class Prepared(Sequence[dict[str, Any]]):
         item = {key: _plain(value) for key, value in found.items() if key not in self._images}
         item["extra"] = json.loads(item["extra"])
         for key in self._images:
-            content = found[key]
-            name = f"{key} of {item['name']} in {self.folder}"
-            item[key] = (
-                decode_image(content, name=name, alpha="drop", color_profile="keep")
-                if self.decode
-                else content
-            )
+            item[key] = found[key]
+            if self.decode:
+                name = f"{key} of {item['name']} in {self.folder}"
+                item[key] = self._decode(found[key], name=name)
         return item
 
 
@@ -382,7 +388,8 @@ def _unpacked(root: Path, output: Path) -> Iterator[Path]:
         output.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=output, prefix=".unpacked-") as folder:
             try:
-                shutil.unpack_archive(root, folder)
+                safely: Literal["data"] | None = "data" if tarfile.is_tarfile(root) else None
+                shutil.unpack_archive(root, folder, filter=safely)
             except (shutil.ReadError, ValueError, OSError) as error:
                 raise ValueError(
                     f"{root} is neither a folder nor an archive that can be unpacked here "

@@ -73,7 +73,10 @@ def recognise(root: Path | str, *, partial: bool = False) -> DataSet:
     name, equals, folder_name = str(root).partition("=")
     if equals and name in names():
         return read(name, folder_name, partial=partial)
-    folder = Folder(Path(root))
+    root = Path(root)
+    if not root.is_dir():
+        raise FileNotFoundError(f"no file or folder is called {root}.")
+    folder = Folder(root)
     found = {}
     for publication in map(find, names()):
         if publication.kind != "preference":
@@ -142,22 +145,22 @@ def _check_scores(publication: Publication, records: Sequence[Record]) -> None:
 def _check_number(
     publication: Publication, records: Sequence[Record], folder: Folder, partial: bool
 ) -> None:
+    if not records:
+        raise LabelError(f"the labels in {folder.root} name no image.")
     seen: set[tuple[Path, ...]] = set()
     for record in records:
         files = tuple(record.images.values())
         if files in seen:
             raise LabelError(f"{_file(record)} is rated twice.")
         seen.add(files)
-    references = {record.content for record in records if record.reference}
-    counts = {
-        "images": (len(records), publication.images),
-        "references": (len(references), publication.references),
-    }
-    for what, (there, whole) in counts.items():
-        if not there and what == "images":
-            raise LabelError(f"the labels in {folder.root} name no image.")
+    contents = {record.content for record in records if record.reference}
+    unit = "pairs" if publication.kind == "preference" else "images"
+    counts = [
+        (unit, len(records), publication.images),
+        ("references", len(contents), publication.references),
+    ]
+    for what, there, whole in counts:
         if not partial and whole is not None and there != whole:
-            what = "pairs" if publication.kind == "preference" and what == "images" else what
             raise LabelError(
                 f"{publication.title} has {whole} {what}, the labels in {folder.root} name "
                 f"{there}. If a part of it is meant, say so: partial=True, or --partial."

@@ -60,23 +60,18 @@ def read_data_set(path: Path | str) -> DataSet:
     Traceback (most recent call last):
     FileNotFoundError: no file or folder is called nowhere.
     """
-    named = "=" in str(path) and str(path).partition("=")[0] in datasets.names()
     path = Path(path)
-    if not named and not path.exists():
-        raise FileNotFoundError(f"no file or folder is called {path}.")
-    if named or path.is_dir():
-        found, further = datasets.recognise(path, partial=True), False
-    else:
-        found, further = datasets.read_table(path), True
+    is_table = path.is_file()
+    found = datasets.read_table(path) if is_table else datasets.recognise(path, partial=True)
     records = [record for record in found.records if isinstance(record, RatedImage)]
     if len(records) < len(found.records):
         raise ValueError(f"{found.title} holds preferences between images, not opinions of them.")
     grouped = len({record.content for record in records}) < len(records)
-    pairs = [_pair(record, found.kind, grouped, further) for record in records]
+    pairs = [_pair(record, found.kind, grouped, further=is_table) for record in records]
     return DataSet(found.title, pairs)
 
 
-def _pair(record: RatedImage, kind: Kind, grouped: bool, further: bool) -> Pair:
+def _pair(record: RatedImage, kind: Kind, grouped: bool, *, further: bool) -> Pair:
     """What is known of a record; its content if any share one, and what else a table holds."""
     known = {name: getattr(record, name) for name in KNOWN}
     columns: dict[str, Any] = {kind: record.score}

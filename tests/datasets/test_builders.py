@@ -13,11 +13,12 @@ import grain
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
+from PIL import Image
 
 from jiqa import datasets
 from jiqa.datasets import builders
 from jiqa.datasets.builders import Prepared, RatedImages, count_items, prepare
-from jiqa.images import read_image, write_png
+from jiqa.images import ImageError, read_image, write_png
 from tests.datasets.fakes import FAKES, make_kadid, make_tid2013
 
 
@@ -116,6 +117,17 @@ def test_pixels_of_16_bits(tmp_path):
         np.testing.assert_array_equal(found[f"{number}.png"], image)
 
 
+def test_rules_of_decoding(tmp_path):
+    pixels = np.array([[[10, 20, 30, 0], [40, 50, 60, 255]]], np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    (tmp_path / "t.csv").write_text("distorted,mos\na.png,1\n")
+    prepared = prepare("table", tmp_path / "t.csv", tmp_path / "output", parts=(0, 0, 1))
+    with pytest.raises(ImageError, match=r"distorted of a\.png in .*1\.0\.0: .*transparent"):
+        Prepared(prepared, "test")[0]
+    (item,) = Prepared(prepared, "test", alpha="drop")
+    np.testing.assert_array_equal(item["distorted"], pixels[..., :3])
+
+
 def test_reading(kadid):
     published, prepared = kadid
     items = Prepared(prepared, "train")
@@ -185,14 +197,6 @@ def test_options_name_the_folder(kadid, tmp_path):
         prepare("kadid10k", published, tmp_path, partial=True, by="image")
     with pytest.raises(FileExistsError, match="is there already"):
         prepare("kadid10k", published, tmp_path, partial=True, **options)
-
-
-def test_references_of_all_or_of_none(tmp_path):
-    write_png(tmp_path / "a.png", np.zeros((2, 2), np.uint8))
-    (tmp_path / "t.parquet").touch()
-    (tmp_path / "t.csv").write_text("reference,distorted,mos\na.png,a.png,1\n,a.png,2\n")
-    with pytest.raises(ValueError, match=r"has no distorted or reference or mos in row 2"):
-        prepare("table", tmp_path / "t.csv", tmp_path / "output")
 
 
 def test_a_damaged_image_is_not_prepared(tmp_path):

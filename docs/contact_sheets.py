@@ -1,4 +1,4 @@
-"""Draws the contact sheets of docs/distortions: every type of a family at its five levels.
+"""Draws the contact sheets of docs/distortions.md, and writes its table.
 
     JIQA_TEST_DATA=FOLDER python docs/contact_sheets.py
 
@@ -13,12 +13,21 @@ import jax
 import numpy as np
 from PIL import Image, ImageDraw
 
-from jiqa.datasets.distortions import FAMILIES, LEVELS, distort, list_distortions
+from jiqa.datasets.distortions import (
+    FAMILIES,
+    LEVELS,
+    distort,
+    find_distortion,
+    list_distortions,
+)
+from jiqa.files import write_text
 
+PAGE = Path(__file__).parent / "distortions.md"
 HERE = Path(__file__).parent / "distortions"
+START, END = "<!-- table: python docs/contact_sheets.py -->\n", "<!-- end of table -->"
 PHOTOGRAPH = "23.png"
 CELL, LABEL, GAP = (72, 96), 90, 2
-QUALITY = 55
+QUALITY = 38
 
 
 def read_photograph(folder: Path) -> np.ndarray:
@@ -47,8 +56,37 @@ def draw_sheet(family: str, image: np.ndarray) -> Image.Image:
     return sheet
 
 
+def make_table() -> str:
+    """All distortions in Markdown, with their marks."""
+    rows = [
+        "| name | what it does | levels | parameter | marks |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for name in list_distortions():
+        found = find_distortion(name)
+        marks = {
+            "d": found.differentiable,
+            "r": found.random,
+            "h": found.host_side,
+            "c": found.needs_color,
+            "~": found.approximate,
+        }
+        notes = [" ".join(mark for mark, holds in marks.items() if holds)]
+        if not found.monotone:
+            notes.append(f"by severity {', '.join(map(str, found.severity))}")
+        levels = ", ".join(f"{level:.4g}" for level in found.levels)
+        text = found.summary.rstrip(".") + (
+            f" (~ {found.approximate})" if found.approximate else ""
+        )
+        note = "; ".join(filter(None, notes))
+        rows.append(f"| `{name}` | {text} | {levels} | {found.parameter} | {note} |")
+    return "\n".join(rows) + "\n"
+
+
 def main() -> None:
-    """Draws a sheet of each family."""
+    """Writes the table and draws a sheet of each family."""
+    before, rest = PAGE.read_text().split(START)
+    write_text(PAGE, before + START + make_table() + END + rest.split(END)[1])
     image = read_photograph(Path(os.environ.get("JIQA_TEST_DATA", "../shared")))
     HERE.mkdir(exist_ok=True)
     for family in FAMILIES:

@@ -26,11 +26,14 @@ BLOCK = 32
 def jitter(image: jax.Array, deviation: ArrayLike, key: jax.Array) -> jax.Array:
     """Every pixel is taken from a random place near it, five times over."""
     height, width, _ = image.shape
-    grid = jnp.stack(jnp.meshgrid(jnp.arange(height), jnp.arange(width), indexing="ij"))
-    for step in jax.random.split(key, PASSES):
-        offsets = deviation * jax.random.normal(step, grid.shape, image.dtype)
-        image = sample(image, grid + offsets)
-    return image
+    grid = jnp.asarray(np.indices((height, width)), image.dtype)
+
+    def move(image: jax.Array, key: jax.Array) -> tuple[jax.Array, None]:
+        offsets = deviation * jax.random.normal(key, grid.shape, image.dtype)
+        return sample(image, grid + offsets), None
+
+    # A loop, since XLA would compute each pass anew for every sample that the next takes of it.
+    return jax.lax.scan(move, image, jax.random.split(key, PASSES))[0]
 
 
 def sample(image: jax.Array, places: jax.Array) -> jax.Array:

@@ -180,7 +180,7 @@ def sensor_noise(image: jax.Array, electrons: ArrayLike, key: jax.Array) -> jax.
     4,
     group="spatial",
     parameter="electrons of white",
-    levels=(8000, 2000, 500, 150, 50),
+    levels=(8000, 800, 250, 100, 40),
     differentiable=True,
     needs_color=True,
 )

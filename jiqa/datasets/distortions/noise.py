@@ -121,7 +121,7 @@ def high_frequency_noise(image: jax.Array, variance: ArrayLike, key: jax.Array) 
     """Normal noise without its low frequencies."""
     white = normal(image, key)
     grain = white - correlate_separable(white, LOW_PASS, border="circular")
-    energy = 1 - 2 * LOW_PASS[3] ** 2 + np.sum(LOW_PASS**2) ** 2
+    energy = float(1 - 2 * LOW_PASS[3] ** 2 + np.sum(LOW_PASS**2) ** 2)
     return image + jnp.sqrt(variance / energy) * grain
 
 

@@ -56,7 +56,7 @@ def on_host(
         parameter: A number.
 
     Returns:
-        The same shape and dtype, multiples of 1/255. It cannot be differentiated.
+        The same shape and dtype, multiples of 1/255. Its gradient is zero.
 
     >>> image = jnp.zeros((2, 2, 1))
     >>> print(on_host(lambda image, offset: image + np.uint8(offset), image, 51.0)[0, 0])

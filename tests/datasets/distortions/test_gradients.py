@@ -73,6 +73,6 @@ def test_gradient_through_distort_and_bisection(images):
     assert float(gradient.mean()) > 0.9
 
 
-def test_host_side_distortions_have_no_gradient(images):
-    with pytest.raises(ValueError, match="do not support JVP"):
-        jax.grad(lambda x: distort(x, "kadid_jpeg2000", 1).sum())(images[0])
+def test_gradient_of_host_side_distortions_is_zero(images):
+    gradient = jax.grad(lambda x: distort(x, "kadid_jpeg2000", 1).sum())(images[0])
+    assert not gradient.any()

@@ -45,7 +45,9 @@ def test_blocks_have_their_psnr_on_images_of_the_size_of_tid2013(shared_data):
         for level in (1, 2, 3, 4)
     ]
     targets = np.array(find_distortion("tid_local_blocks").levels)[:4, None]
-    assert np.abs(found - targets).max() <= TOLERANCE
+    missed = np.abs(found - targets)
+    assert missed[1:].max() <= TOLERANCE
+    assert missed[0].max() <= 2.5  # two blocks can be too few, in TID2013 itself too
 
 
 def _published(shared_data):
@@ -63,9 +65,9 @@ def test_targets_are_those_of_the_published_images(shared_data):
     psnr = _published(shared_data)
     targets = np.array([PSNR_TARGETS[number] for number in range(1, 25)])
     assert_allclose(np.median(psnr, -1), targets, atol=0.4)  # most are meant to be whole decibels
-    spread = np.quantile(psnr[:, 2], 0.95, -1) - np.quantile(psnr[:, 2], 0.05, -1)
-    same = [1, 2, 3, 4, 5, 7, 11, 16, *range(18, 25)]
-    assert set(np.flatnonzero(spread < 1.4) + 1) == set(same), spread
+    low, high = np.quantile(psnr, [0.1, 0.9], axis=-1)
+    same = {1, 2, 3, 4, 5, 7, 11, 16, *range(18, 25)}
+    assert set(np.flatnonzero((high - low).max(1) < 1.1) + 1) == same
 
 
 @pytest.mark.parametrize(

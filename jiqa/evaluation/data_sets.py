@@ -66,19 +66,27 @@ def read_data_set(path: Path | str) -> DataSet:
     records = [record for record in found.records if isinstance(record, RatedImage)]
     if len(records) < len(found.records):
         raise ValueError(f"{found.title} holds preferences between images, not opinions of them.")
-    grouped = len({record.content for record in records}) < len(records)
-    pairs = [_pair(record, found.kind, grouped, further=is_table) for record in records]
-    return DataSet(found.title, pairs)
+    rows = [_columns(record, found.kind, further=is_table) for record in records]
+    if len({record.content for record in records}) == len(records):
+        rows = [{**row, "content": None} for row in rows]  # no two images share one
+    known = [
+        name
+        for name in dict.fromkeys(name for row in rows for name in row)
+        if any(row.get(name) not in (None, "") for row in rows)
+    ]
+    return DataSet(
+        found.title,
+        [
+            Pair(record.reference, record.distorted, {name: row.get(name) for name in known})
+            for record, row in zip(records, rows, strict=True)
+        ],
+    )
 
 
-def _pair(record: RatedImage, kind: Kind, grouped: bool, *, further: bool) -> Pair:
-    """What is known of a record; its content if any share one, and what else a table holds."""
-    known = {name: getattr(record, name) for name in KNOWN}
-    columns: dict[str, Any] = {kind: record.score}
-    columns |= {name: value for name, value in known.items() if value not in (None, "")}
-    columns |= {"content": record.content} if grouped else {}
-    columns |= record.extra if further else {}
-    return Pair(record.reference, record.distorted, columns)
+def _columns(record: RatedImage, kind: Kind, *, further: bool) -> dict[str, Any]:
+    """What is known of an image, and what else a table holds."""
+    known = {name: getattr(record, name) for name in (*KNOWN, "content")}
+    return {kind: record.score, **known, **(record.extra if further else {})}
 
 
 def read_scores(

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from jiqa import datasets
 from jiqa.evaluation.data_sets import read_data_set, read_scores
 from tests.datasets.fakes import FAKES
 from tests.evaluation.folders import make_csiq, make_kadid, make_tid2013, scored
@@ -53,6 +54,24 @@ def test_csiq(tmp_path):
         "level": 2,
         "content": "1600",
     }
+
+
+@pytest.mark.parametrize("name", [n for n in FAKES if datasets.find(n).kind != "preference"])
+def test_every_published_layout(tmp_path, name):
+    count = FAKES[name](tmp_path)
+    found = read_data_set(f"{name}={tmp_path}")
+    assert (found.name, len(found.pairs)) == (datasets.find(name).title, count)
+    assert len({tuple(pair.columns) for pair in found.pairs}) == 1
+    assert not {None, ""} & set(found.pairs[0].columns.values())
+
+
+def test_what_only_some_images_have(tmp_path):
+    (tmp_path / "t.csv").write_text("distorted,mos,std,camera\na.png,1,,x\nb.png,2,0.5,\n")
+    rows = [dict(pair.columns) for pair in read_data_set(tmp_path / "t.csv").pairs]
+    assert rows == [
+        {"mos": 1, "std": None, "camera": "x"},
+        {"mos": 2, "std": 0.5, "camera": None},
+    ]
 
 
 def test_without_references(tmp_path):

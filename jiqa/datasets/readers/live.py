@@ -84,7 +84,7 @@ Part 2/blurnoise/<image>.bmp and <image>_blur<level>_noise<level>.bmp
 each part: Imagelists.mat with distimgs, Scores.mat with DMOSscores""",
     home="https://live.ece.utexas.edu/research/Quality/live_multidistortedimage.html",
     paper="D. Jayaraman, A. Mittal, A. Moorthy, A. Bovik, Asilomar 2012",
-    note="15 originals, each in both parts; the parts were rated by different people.",
+    note="15 originals, each in both parts. Most images have two levels: they are in extra.",
 )
 def read_live_md(folder: Folder) -> list[RatedImage]:
     """Two parts; the name of an image says what was done to it."""
@@ -102,7 +102,6 @@ def read_live_md(folder: Folder) -> list[RatedImage]:
                     distorted=folder.path(f"{part}/{inside}/{image}"),
                     score=float(score),
                     distortion="+".join(levels),
-                    level=next(iter(levels.values())) if len(levels) == 1 else None,
                     content=content.lower(),
                     extra={"part": part, **levels},
                 )

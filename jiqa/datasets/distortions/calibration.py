@@ -13,9 +13,9 @@ import jax.numpy as jnp
 from jiqa.core.arrays import safe_log
 
 # Medians over the 25 images of PSNR of RGB as published for all 3000 images of TID2013, rounded to
-# 0.1 dB. Of types 1-5, 7, 11, 16 and 18-24 eight images of ten lie within 1.1 dB at every level; the
-# others (impulses, blur, denoising, JPEG, transmission errors, patches, blocks, contrast) were made
-# with parameters that give PSNR up to seven decibels apart.
+# 0.1 dB. Of types 1-5, 7, 11, 16 and 18-24 eight images of ten lie within 1.1 dB at every level;
+# the others (impulses, blur, denoising, JPEG, transmission errors, patches, blocks, contrast) were
+# made with parameters that give PSNR up to seven decibels apart.
 USUAL_TARGETS = (33.0, 30.0, 27.0, 24.0, 21.0)
 PSNR_TARGETS: dict[int, tuple[float, ...]] = dict.fromkeys(range(1, 25), USUAL_TARGETS)
 PSNR_TARGETS |= {

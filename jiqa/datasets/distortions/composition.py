@@ -99,7 +99,7 @@ def compose(images: AnyArray, recipe: Recipe) -> jax.Array:
 
     >>> image = np.full((16, 16, 3), 128, np.uint8)
     >>> print(compose(image, Recipe((Step("kadid_mean_shift", 2), Step("kadid_jpeg", 1))))[0, 0])
-    [148 148 148]
+    [147 147 147]
     """
     changed = jnp.asarray(images)
     for step in recipe.steps:

@@ -106,7 +106,7 @@ def jpeg_decoded(
         ValueError: Unknown subsampling.
 
     >>> print(255 * jpeg_decoded(jnp.full((1, 1, 1), 0.4), quality_scale(5))[0, 0])
-    [98...]
+    [108.]
     """
     if subsampling not in ("4:2:0", "4:4:4"):
         raise ValueError(f"subsampling={subsampling!r} is unknown; use '4:2:0' or '4:4:4'.")

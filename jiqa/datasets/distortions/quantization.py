@@ -154,10 +154,10 @@ def otsu_thresholds(levels: jax.Array, count: jax.Array) -> jax.Array:
 
     Returns:
         `[20]`, rising: a level belongs to the class above a threshold that it reaches. Those after
-        the first `count` are 256.
+        the first `count` are 256. Of equally good ones the lowest are given.
 
     >>> print(otsu_thresholds(jnp.array([10, 11, 200, 201]), 1)[:2])
-    [200 256]
+    [ 12 256]
     """
     places = jnp.arange(256, dtype=jnp.float32)
     histogram = jnp.zeros_like(places).at[levels.ravel()].add(1) / levels.size

@@ -137,8 +137,8 @@ def distortion(
     ... def veil(image, offset):
     ...     '''Stray light.'''
     ...     return image + offset
-    >>> float(distort(jnp.zeros((2, 2, 1)), "camera_veil", 3)[0, 0, 0].round(6))
-    0.2...
+    >>> print(distort(jnp.zeros((2, 2, 1)), "camera_veil", 3)[0, 0].round(6))
+    [0.2]
     >>> _ = _DISTORTIONS.pop("camera_veil")
     """
 

@@ -62,7 +62,7 @@ def test_all_types_are_compared():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("number", "name"), enumerate(list_distortions("kadid"), 1))
+@pytest.mark.parametrize(("number", "name"), list(enumerate(list_distortions("kadid"), 1)))
 def test_psnr_is_the_published(shared_data, published, number, name):
     image = _read(shared_data, "I01")
     for level in range(1, 6):

@@ -1,4 +1,4 @@
-"""The commands `jiqa datasets list`, `show` and `prepare`."""
+"""The commands `jiqa datasets list`, `show`, `prepare` and `generate`."""
 
 import contextlib
 import io
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
-from jiqa.cli.terminal import delayed, make_console, make_table, progress_bar
+from jiqa.cli.terminal import delayed, make_console, make_table, progress_bar, split_names
 
 if TYPE_CHECKING:
     from jiqa.datasets import DataSet
@@ -114,14 +114,86 @@ def prepare_data_set(
     return 0
 
 
+def generate_data_set(
+    photographs: Annotated[Path, tyro.conf.Positional],
+    output: Annotated[Path, tyro.conf.Positional],
+    *,
+    distortions: str = "kadid",
+    levels: tuple[int, ...] = (1, 2, 3, 4, 5),
+    recipes: int = 0,
+    most: int = 4,
+    order: Literal["random", "camera"] = "random",
+    metrics: str = "fsimc,mdsi,gmsd,ssim_y,psnr_y",
+    crop: tuple[int, int] = (384, 512),
+    whole: bool = False,
+    seed: int = 0,
+    shards: int = 16,
+    parts: tuple[float, float, float] = (0.6, 0.2, 0.2),
+    process_index: int = 0,
+    process_count: int = 1,
+) -> int:
+    """Make a labelled set of distorted images from photographs; start it again after a kill.
+
+    Args:
+        photographs: A folder of pristine images.
+        output: The folder of the set: new, or of an unfinished run.
+        distortions: Names or families (kadid, tid, dbcnn, camera), separated by commas.
+        levels: Each distortion is applied at each of these, 1 to 5.
+        recipes: Images of each photograph that several distortions make.
+        most: The most distortions of one of these.
+        order: Their order: random, or that of a camera.
+        metrics: Full-reference metrics, separated by commas; the first is the score.
+        crop: Height and width of what is taken from each photograph.
+        whole: Take all of each photograph instead.
+        seed: Of all that is random.
+        shards: Files of each part; after a kill, one is made anew.
+        parts: Shares of photographs for training, validation and testing.
+        process_index: Which of several processes this is that share the work.
+        process_count: How many these are.
+    """
+    from jiqa.datasets.builders import INFORMATION, count_items
+    from jiqa.datasets.generator import Plan, generate
+    from jiqa.scoring import use_compilation_cache
+
+    use_compilation_cache()
+    plan = Plan(
+        distortions=tuple(split_names(distortions)),
+        levels=levels,
+        recipes=recipes,
+        most=most,
+        order=order,
+        metrics=tuple(split_names(metrics)),
+        crop=None if whole else crop,
+        seed=seed,
+        shards=shards,
+        parts=parts,
+    )
+    with progress_bar("distorting", "images") as progress:
+        generate(
+            photographs,
+            output,
+            plan,
+            process_index=process_index,
+            process_count=process_count,
+            progress=progress,
+        )
+    if (output / INFORMATION).is_file():
+        counts = ", ".join(f"{count} {part}" for part, count in count_items(output).items())
+        print(f"{output} holds {counts}.")
+    else:
+        print(f"{output} waits for the other processes.")
+    return 0
+
+
 def datasets(
     command: tyro.conf.OmitSubcommandPrefixes[
         Annotated[Any, tyro.conf.subcommand("list", constructor=delayed(list_data_sets))]
         | Annotated[Any, tyro.conf.subcommand("show", constructor=delayed(show_data_set))]
         | Annotated[Any, tyro.conf.subcommand("prepare", constructor=delayed(prepare_data_set))]
+        | Annotated[Any, tyro.conf.subcommand("generate", constructor=delayed(generate_data_set))]
     ],
 ) -> int:
-    """List, show and prepare data sets of rated images."""
+    """List, show, prepare and generate data sets of rated images."""
     return command()
 
 

@@ -11,7 +11,7 @@ import json
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, overload
@@ -109,7 +109,7 @@ class RatedImages(tfds.core.GeneratorBasedBuilder):
         return tfds.core.DatasetInfo(
             builder=self,
             description="Images and what people think of them, as jiqa.datasets reads them.",
-            features=tfds.features.FeaturesDict(_features(config.kind, config.references)),
+            features=tfds.features.FeaturesDict(record_features(config.kind, config.references)),
             homepage=publication.home if publication else None,
             metadata=tfds.core.MetadataDict(
                 data_set=config.data_set,
@@ -211,7 +211,8 @@ class Prepared(Sequence[dict[str, Any]]):
     Args:
         folder: What `prepare` returned.
         split: "train", "validation", "test", or part of one as in "train[:10%]".
-        decode: Whether images are decoded; otherwise they are the bytes of their files.
+        decode: Whether images are decoded, or the names of those that are; others are the bytes of
+            their files.
         alpha: See `jiqa.images.read_image`.
         color_profile: See `jiqa.images.read_image`.
 
@@ -225,7 +226,7 @@ class Prepared(Sequence[dict[str, Any]]):
         folder: Path | str,
         split: str = "train",
         *,
-        decode: bool = True,
+        decode: bool | Collection[str] = True,
         alpha: str = "error",
         color_profile: str = "srgb",
     ) -> None:
@@ -267,7 +268,7 @@ class Prepared(Sequence[dict[str, Any]]):
         item["extra"] = json.loads(item["extra"])
         for key in self._images:
             item[key] = found[key]
-            if self.decode:
+            if self.decode is True or (self.decode and key in self.decode):
                 name = f"{key} of {item['name']} in {self.folder}"
                 item[key] = self._decode(found[key], name=name)
         return item
@@ -293,7 +294,8 @@ def _open(folder: Path) -> tfds.core.DatasetBuilder:
     return tfds.builder_from_directory(folder)
 
 
-def _features(kind: Kind, references: bool) -> dict[str, Any]:
+def record_features(kind: Kind, references: bool) -> dict[str, Any]:
+    """What a record holds, as TensorFlow Datasets says it."""
     image = functools.partial(tfds.features.Image, shape=(None, None, None))
     text, number = tfds.features.Text, functools.partial(tfds.features.Scalar, np.float32)
     common = {

@@ -7,9 +7,10 @@ Every image has its original, the recipe that made it, distortion and level, and
 full-reference metrics in place of people's opinions, as was done for KADIS-700k (Lin, Hosu and
 Saupe, DeepFL-IQA, 2020). It is read as published sets are, by `jiqa.datasets.builders.Prepared`.
 
-Same plan, photographs and versions, same files: whatever is random follows from the seed and the
-photograph's name, never from who makes it or when. The work is cut into shards, each of which has
-its name only when it is whole, so that any number of processes share it and a killed one goes on.
+Same plan, photographs, versions and kind of machine, same files: whatever is random follows from
+the seed and the photograph's name, never from who makes it or when. The work is cut into shards,
+each of which has its name only when it is whole, so that any number of processes share it and what
+a killed one leaves is gone on with.
 """
 
 import functools

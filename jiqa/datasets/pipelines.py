@@ -248,8 +248,9 @@ def patches(
     Raises:
         ValueError: See `pairs`.
     """
-    there = ("reference", "distorted") if "reference" in source[0] else ("distorted",)
-    names = _need(source, *there)
+    names = _need(source, "distorted")
+    if "reference" in _decoding(source, ())[0]:
+        names = ("reference", *names)
     example = _Patches(images=names, mirror=mirror, scale=scale, size=size, count=count)
     return _batches(source, names, loading, example)
 
@@ -445,9 +446,9 @@ class _Example:
 
     def __call__(self, item: Item, rng: np.random.Generator) -> Item:
         try:
-            images = [_convert(item[name], self.pixels) for name in self.images]
+            images = [item[name] for name in self.images]
             _check_alike(images)
-            cut = self.cut(images, rng)
+            cut = [_convert(image, self.pixels) for image in self.cut(images, rng)]
         except ValueError as error:
             raise ValueError(f"{item['name']}: {error}") from error
         return {**dict(zip(self.images, cut, strict=True)), **self.labels(item)}

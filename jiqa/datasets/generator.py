@@ -96,10 +96,11 @@ class Plan:
 
     def __post_init__(self) -> None:
         """Checks what is asked for."""
-        if not self.names or not self.metrics or set(self.levels) - set(LEVELS):
+        anything = self.names and self.metrics and (self.levels or self.recipes)
+        if not anything or set(self.levels) - set(LEVELS):
             raise ValueError(
                 f"distortions={self.distortions}, levels={self.levels}, metrics={self.metrics}: "
-                "give at least one distortion and metric, and levels from 1 to 5."
+                "give at least one distortion and metric, and levels from 1 to 5, or recipes."
             )
         for name in self.metrics:
             if (kind := find(name).kind) != "full_reference":
@@ -244,11 +245,11 @@ def generate(
         raise ValueError(f"process_index={process_index}: give 0 to {process_count - 1}.")
     files = _find(photographs)
     _check_sizes(files, plan.crop)
-    _keep_plan(output, plan, files)
     shards = _shards(output, plan, files)
     own = shards[process_index::process_count]
     made, each = 0, len(plan.recipes_for(""))
     total = each * sum(len(shard.contents) for shard in own)
+    _keep_plan(output, plan, files)  # last of what may fail at once
     with ThreadPoolExecutor(workers or available_cores()) as threads:
         make = _Maker(plan, files, threads)
         for shard in own:

@@ -190,9 +190,14 @@ def test_wrong_photographs(photographs, tmp_path):
     with pytest.raises(ValueError, match=r"5 photographs are smaller than the crop, 384 x 512"):
         generate(photographs, tmp_path / "out")
     write_png(tmp_path / "a.png", read_image(photographs / "1.png"))
+    with pytest.raises(ValueError, match="1 contents are too few for a part validation"):
+        generate(tmp_path, tmp_path / "out", PLAN)
+    most = Plan(**{**vars(PLAN), "most": 4, "parts": (1, 0, 0)})
+    with pytest.raises(ValueError, match="most=4; the names have 3 groups"):
+        generate(tmp_path, tmp_path / "out", most)
     (tmp_path / "b.png").write_bytes((tmp_path / "a.png").read_bytes())
     with pytest.raises(ValueError, match=r"a.png and b.png are the same photograph"):
-        generate(tmp_path, tmp_path / "out", PLAN)
+        generate(tmp_path, tmp_path / "out", Plan(**{**vars(PLAN), "parts": (1, 0, 0)}))
     (tmp_path / "b.png").write_bytes(b"nothing")
     with pytest.raises(ImageError, match=r"b.png"):
         generate(tmp_path, tmp_path / "out", PLAN)
@@ -205,6 +210,7 @@ def test_wrong_photographs(photographs, tmp_path):
         ({"distortions": ("kadid_fog",)}, "no distortion is called 'kadid_fog'"),
         ({"distortions": ()}, "at least one distortion and metric"),
         ({"levels": (6,)}, "levels from 1 to 5"),
+        ({"levels": ()}, "or recipes"),
         ({"metrics": ("niqe",)}, "niqe is no_reference"),
         ({"metrics": ("fog",)}, "no metric is called 'fog'"),
         ({"shards": 0}, "at least one shard"),

@@ -116,7 +116,8 @@ def mean_of_worst(values: jax.Array, count: int, weights: jax.Array | None = Non
     1.5 2.0
     """
     if weights is None:
-        return jnp.mean(jnp.sort(_flatten(values), axis=-2)[..., :count, :], axis=-2)
+        lowest, _ = jax.lax.top_k(-jnp.swapaxes(_flatten(values), -1, -2), count)
+        return -jnp.mean(lowest, axis=-1)
     ranked, weights = rank(values, weights)
     cumulative = jnp.cumsum(weights, axis=-2)
     wanted = cumulative[..., -1:, :] * count / ranked.shape[-2]

@@ -338,39 +338,6 @@ def _solve_shape(
     return found + (smooth - jax.lax.stop_gradient(smooth))
 
 
-def gaussian_scale_mixture(
-    vectors: jax.Array, covariance: jax.Array
-) -> tuple[jax.Array, jax.Array]:
-    """The model of blocks of wavelet coefficients as `s * Gaussian(0, C)`, with s for each block.
-
-    Wainwright and Simoncelli, "Scale mixtures of Gaussians and the statistics of natural images",
-    NIPS 1999, as VIF and IW-SSIM use it. A ridge in the size of rounding errors makes C invertible
-    on flat images, where the authors' inverse is not a number; it also stands for their repair of
-    negative eigenvalues.
-
-    Args:
-        vectors: Blocks of N coefficients, `[..., H, W, C, N]`.
-        covariance: C of each image and channel, `[..., C, N, N]`.
-
-    Returns:
-        The likeliest squared s of each block, `[..., H, W, C]`, and the eigenvalues of C in rising
-        order, `[..., C, N]`.
-
-    >>> multiplier, eigenvalues = gaussian_scale_mixture(jnp.ones((1, 1, 1, 4)), jnp.eye(4)[None])
-    >>> print(multiplier.round(6), eigenvalues.round(6))
-    [[[1.]]] [[1. 1. 1. 1.]]
-    """
-    size = vectors.shape[-1]
-    mean_variance = jnp.trace(covariance, axis1=-2, axis2=-1)[..., None, None] / size
-    tiny = 10 * float(jnp.finfo(vectors.dtype).eps)
-    ridge = jnp.where(mean_variance > FLAT, tiny * mean_variance, 1.0)
-    covariance = covariance + ridge * jnp.eye(size, dtype=vectors.dtype)
-    whitened = jnp.einsum(
-        "...hwcn,...cnm->...hwcm", vectors, jnp.linalg.inv(covariance), precision="highest"
-    )
-    return jnp.sum(whitened * vectors, axis=-1) / size, jnp.linalg.eigvalsh(covariance)
-
-
 def solve_positive_definite(matrix: jax.Array, right: jax.Array) -> jax.Array:
     """Solves small symmetric, positive definite systems by elimination in order, which is stable.
 

@@ -12,12 +12,19 @@ import jax
 import jax.numpy as jnp
 
 from jiqa.core import pooling
-from jiqa.core.arrays import safe_power
+from jiqa.core.arrays import safe_divide, safe_power
 from jiqa.core.color import apply_luma
 from jiqa.core.filters import gaussian_window, imresize
 from jiqa.core.pyramids import laplacian_pyramid
 from jiqa.core.registry import metric
-from jiqa.core.statistics import gaussian_scale_mixture, window_moments
+from jiqa.core.scale_mixtures import (
+    as_maps,
+    as_planes,
+    gaussian_scale_mixture,
+    neighbourhoods,
+    second_moments,
+)
+from jiqa.core.statistics import window_moments
 from jiqa.full_reference.ms_ssim import SCALE_WEIGHTS, check_scales
 from jiqa.full_reference.ssim import make_similarity
 from jiqa.kernels.ssim_statistics import comparison_map
@@ -124,18 +131,21 @@ def information_content(x: jax.Array, y: jax.Array, parent: jax.Array | None) ->
     >>> information_content(jnp.zeros((8, 8, 1)), jnp.zeros((8, 8, 1)), None).shape
     (6, 6, 1)
     """
-    gain, noise = _channel(x, y)
-    vectors = _block_vectors(x, parent)
-    covariance = jnp.einsum("...hwcn,...hwcm->...cnm", vectors, vectors, precision="highest")
-    covariance = covariance / (vectors.shape[-4] * vectors.shape[-3])
-    multiplier, eigenvalues = gaussian_scale_mixture(vectors, covariance)
-    eigenvalues = eigenvalues[..., None, None, :, :]
-    signal = (noise + (1 + gain**2) * NOISE_VARIANCE) * multiplier
+    gain, noise = (as_planes(image) for image in _channel(x, y))
+    views = neighbourhoods(x, NEIGHBOURHOOD)
+    if parent is not None:
+        height, width = views[0].shape[-2:]
+        views.append(as_planes(_enlarge(parent)[..., 1 : height + 1, 1 : width + 1, :]))
+    squares, eigenvalues = gaussian_scale_mixture(views, second_moments(views))
+    eigenvalues = eigenvalues[..., None, None]
+    signal = (noise + (1 + gain**2) * NOISE_VARIANCE) * squares
     bits = sum(
-        jnp.log2(1 + (signal * eigenvalues[..., i] + NOISE_VARIANCE * noise) / NOISE_VARIANCE**2)
-        for i in range(eigenvalues.shape[-1])
+        jnp.log2(
+            1 + (signal * eigenvalues[..., i, :, :] + NOISE_VARIANCE * noise) / NOISE_VARIANCE**2
+        )
+        for i in range(len(views))
     )
-    return jnp.where(bits < FLAT, 0, bits)
+    return as_maps(jnp.where(bits < FLAT, 0, bits))
 
 
 def _channel(x: jax.Array, y: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -146,19 +156,6 @@ def _channel(x: jax.Array, y: jax.Array) -> tuple[jax.Array, jax.Array]:
     gain = jnp.where(flat, 0, covariance / jnp.where(flat, 1, variance_x + FLAT))
     noise = variance_y - gain * covariance
     return gain, jnp.where(variance_y < FLAT, 0, jnp.maximum(noise, 0))
-
-
-def _block_vectors(band: jax.Array, parent: jax.Array | None) -> jax.Array:
-    """The 3 x 3 neighbours of each inner pixel, and its parent: `[..., H - 2, W - 2, C, N]`."""
-    height, width = band.shape[-3] - 2, band.shape[-2] - 2
-    vectors = [
-        band[..., row : row + height, column : column + width, :]
-        for row in range(NEIGHBOURHOOD)
-        for column in range(NEIGHBOURHOOD)
-    ]
-    if parent is not None:
-        vectors.append(_enlarge(parent)[..., 1 : height + 1, 1 : width + 1, :])
-    return jnp.stack(vectors, axis=-1)
 
 
 def _enlarge(band: jax.Array) -> jax.Array:
@@ -177,6 +174,7 @@ def _enlarge(band: jax.Array) -> jax.Array:
 
 def _pool(values: jax.Array, weights: jax.Array) -> jax.Array:
     """Weighted mean with weights of their own for each channel; equal weights where all are 0."""
-    total = jnp.sum(weights, axis=(-3, -2), keepdims=True)
-    weights = jnp.where(total > 0, weights, 1)
-    return jnp.sum(values * weights, axis=(-3, -2)) / jnp.sum(weights, axis=(-3, -2))
+    weights = jax.lax.optimization_barrier(weights)  # computed once, for both sums
+    total = pooling.total(weights)
+    weighted = safe_divide(pooling.total(values * weights), total)
+    return jnp.where(total > 0, weighted, pooling.mean(values))

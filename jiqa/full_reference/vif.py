@@ -21,7 +21,12 @@ from jiqa.core.arrays import safe_divide
 from jiqa.core.color import apply_luma
 from jiqa.core.filters import check_least_side, correlate_separable, gaussian_window, uniform_window
 from jiqa.core.registry import image_function, metric
-from jiqa.core.statistics import gaussian_scale_mixture
+from jiqa.core.scale_mixtures import (
+    as_maps,
+    covariance,
+    gaussian_scale_mixture,
+    neighbourhoods,
+)
 from jiqa.core.steerable import steerable_pyramid
 
 PAPER = 'Sheikh and Bovik, "Image information and visual quality", IEEE TIP 15(2), 2006'
@@ -292,11 +297,13 @@ def _model_band(level: int, x: jax.Array, y: jax.Array) -> Band:
         return means[..., : rows - 2 * skipped, : columns - 2 * skipped, :]
 
     _, channel = estimate_channel(x, y, average, FLAT / size**2)
-    blocks = _blocks(x[..., : rows * BLOCK, : columns * BLOCK, :])
-    multiplier, eigenvalues = gaussian_scale_mixture(*blocks)
+    views = neighbourhoods(x[..., : rows * BLOCK, : columns * BLOCK, :], BLOCK)
+    squares, eigenvalues = gaussian_scale_mixture(
+        [view[..., ::BLOCK, ::BLOCK] for view in views], covariance(views)
+    )
     inside = slice(skipped, -skipped)
     spread = jnp.moveaxis(eigenvalues, -1, 0)[..., None, None, :]
-    return Band(level, multiplier[..., inside, inside, :] * spread, channel)
+    return Band(level, as_maps(squares)[..., inside, inside, :] * spread, channel)
 
 
 def _window_size(level: int) -> int:
@@ -307,22 +314,6 @@ def _window_size(level: int) -> int:
 def _skipped_blocks(level: int) -> int:
     """How many blocks at each border are left out, so that the windows of the others fit."""
     return math.ceil(_window_size(level) // 2 / BLOCK)
-
-
-def _blocks(band: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Blocks side by side as vectors, and the covariance of all blocks, overlapping ones too."""
-    height, width = band.shape[-3] - BLOCK + 1, band.shape[-2] - BLOCK + 1
-    vectors = jnp.stack(
-        [
-            band[..., row : row + height, column : column + width, :]
-            for row in range(BLOCK)
-            for column in range(BLOCK)
-        ],
-        axis=-1,
-    )
-    centered = vectors - vectors.mean((-4, -3), keepdims=True)
-    covariance = jnp.einsum("...hwcn,...hwcm->...cnm", centered, centered, precision="highest")
-    return vectors[..., ::BLOCK, ::BLOCK, :, :], covariance / (height * width)
 
 
 def estimate_channel(

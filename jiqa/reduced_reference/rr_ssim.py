@@ -33,14 +33,14 @@ from jiqa.core.color import to_levels
 from jiqa.core.features import Features, check_channels
 from jiqa.core.filters import imresize
 from jiqa.core.registry import image_function, metric
-from jiqa.core.steerable import steerable_pyramid_fourier
-from jiqa.reduced_reference.rred import (
-    as_vectors,
+from jiqa.core.scale_mixtures import (
+    as_planes,
     invertible,
     multiplier,
     neighbourhoods,
     second_moments,
 )
+from jiqa.core.steerable import steerable_pyramid_fourier
 from jiqa.reduced_reference.wavelet_nss import count_in_bins, divergence
 
 PAPER = 'Rehman and Wang, "Reduced-reference image quality assessment by structural similarity '
@@ -188,19 +188,18 @@ def _normalize(bands: tuple[jax.Array, ...], parents: tuple[jax.Array, ...] | No
     Returns:
         `[orientations, ..., C, h - 2, w - 2]`.
     """
-    own = jnp.stack(bands)
-    height, width = own.shape[-3] - 2, own.shape[-2] - 2
+    views = neighbourhoods(jnp.stack(bands), 3)
+    own = views[4]
+    height, width = own.shape[-2:]
     others = [jnp.roll(own, turn, axis=0) for turn in range(1, len(bands))]
     if parents is not None:
-        others.append(imresize(jnp.stack(parents), 2.0))
-    inner = [other[..., 1 : height + 1, 1 : width + 1, :] for other in others]
-    vectors = as_vectors(neighbourhoods(own, 3) + inner)
+        doubled = as_planes(imresize(jnp.stack(parents), 2.0))
+        others.append(doubled[..., 1 : height + 1, 1 : width + 1])
+    vectors = views + others
     moments, flat = invertible(second_moments(vectors))
-    centers = vectors[..., 4, :]
-    centers = centers - jnp.mean(centers, axis=-1, keepdims=True)
+    centers = own - jnp.mean(own, axis=(-2, -1), keepdims=True)
     normalized = safe_divide(centers, safe_sqrt(multiplier(vectors, moments)))
-    normalized = jnp.where(flat[..., None], 0, normalized)
-    return normalized.reshape(*normalized.shape[:-1], height, width)
+    return jnp.where(flat[..., None, None], 0, normalized)
 
 
 def _from_gaussian(deviation: jax.Array, histogram: jax.Array) -> jax.Array:

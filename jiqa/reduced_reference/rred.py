@@ -24,6 +24,7 @@ import jax.numpy as jnp
 from jiqa.core.color import to_levels
 from jiqa.core.features import Features, check_channels
 from jiqa.core.registry import image_function, metric
+from jiqa.core.scale_mixtures import as_maps, covariance, invertible, multiplier, neighbourhoods
 from jiqa.core.steerable import steerable_pyramid
 
 PAPER = 'Soundararajan and Bovik, "RRED indices: reduced reference entropic differencing for image '
@@ -169,110 +170,15 @@ def _subband(images: jax.Array, subband: int) -> jax.Array:
 
 def _weighted_entropies(band: jax.Array) -> jax.Array:
     """Entropy of each block times `log2(1 + variance)`, `[..., H / 3, W / 3, C]`; 0 where flat."""
-    covariance, flat = invertible(_covariance(band))
+    views = neighbourhoods(band, BLOCK)
+    model, flat = invertible(covariance(views))
     # In single precision both can be rounded below 0 where neighbours are nearly alike.
-    variance = jnp.maximum(multiplier(_blocks(band), covariance), 0)
-    eigenvalues = jnp.maximum(jnp.linalg.eigvalsh(covariance), 0)[..., None]
+    blocks = [view[..., ::BLOCK, ::BLOCK] for view in views]
+    variance = jnp.maximum(multiplier(blocks, model), 0)
+    eigenvalues = jnp.maximum(jnp.linalg.eigvalsh(model), 0)[..., None, None]
     entropy = sum(
-        jnp.log2(variance * eigenvalues[..., i, :] + NOISE_VARIANCE)
+        jnp.log2(variance * eigenvalues[..., i, :, :] + NOISE_VARIANCE)
         + math.log(2 * math.pi * math.e)
         for i in range(BLOCK**2)
     )
-    weighted = jnp.where(flat[..., None], 0, entropy * jnp.log2(1 + variance))
-    *batch, height, width, channels = band.shape
-    grid = weighted.reshape(*batch, channels, height // BLOCK, width // BLOCK)
-    return jnp.moveaxis(grid, -3, -1)
-
-
-def invertible(covariance: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """A covariance of coefficients of images of 0 to 255, made safe to invert.
-
-    A ridge in the size of rounding errors keeps eigenvalues positive, where the authors of such
-    models set negative ones to zero.
-
-    Args:
-        covariance: `[..., n, n]`.
-
-    Returns:
-        The covariance with its ridge, or the identity where nothing but rounding errors was left of
-        a flat image; and whether that is so, `[...]`.
-
-    >>> covariance, flat = invertible(jnp.zeros((2, 2)))
-    >>> covariance.tolist(), bool(flat)
-    ([[1.0, 0.0], [0.0, 1.0]], True)
-    """
-    size = covariance.shape[-1]
-    mean_variance = jnp.trace(covariance, axis1=-2, axis2=-1) / size
-    tiny = 10 * float(jnp.finfo(covariance.dtype).eps)
-    flat = mean_variance <= (255 * tiny) ** 2
-    identity = jnp.eye(size, dtype=covariance.dtype)
-    ridged = covariance + (tiny * mean_variance)[..., None, None] * identity
-    return jnp.where(flat[..., None, None], identity, ridged), flat
-
-
-def multiplier(vectors: jax.Array, covariance: jax.Array) -> jax.Array:
-    """The squared multiplier of a Gaussian scale mixture, `v' inv(C) v / n`.
-
-    Args:
-        vectors: `[..., n, count]`.
-        covariance: Invertible, `[..., n, n]`.
-
-    Returns:
-        `[..., count]`.
-
-    >>> multiplier(jnp.array([[2.0], [0.0]]), jnp.eye(2)).tolist()
-    [2.0]
-    """
-    inverse = jnp.linalg.inv(covariance)[..., None]
-    size = vectors.shape[-2]
-    total = jnp.zeros_like(vectors[..., 0, :])
-    for i in range(size):  # written out it is one loop over memory, 50 times faster on a CPU
-        total += inverse[..., i, i, :] * vectors[..., i, :] ** 2
-        for j in range(i):
-            total += 2 * inverse[..., i, j, :] * vectors[..., i, :] * vectors[..., j, :]
-    return total / size
-
-
-def second_moments(vectors: jax.Array) -> jax.Array:
-    """Means of the products of the components, `[..., n, n]` of `[..., n, count]`.
-
-    >>> second_moments(jnp.array([[1.0, 3.0]])).tolist()
-    [[5.0]]
-    """
-    products = jnp.matmul(vectors, jnp.swapaxes(vectors, -1, -2), precision="highest")
-    return products / vectors.shape[-1]
-
-
-def neighbourhoods(band: jax.Array, size: int) -> list[jax.Array]:
-    """The band seen from each place of a `size` x `size` block, each `[..., h, w, C]`.
-
-    >>> [view.shape for view in neighbourhoods(jnp.zeros((5, 6, 1)), 2)][0]
-    (4, 5, 1)
-    """
-    height, width = band.shape[-3] - size + 1, band.shape[-2] - size + 1
-    return [
-        band[..., row : row + height, column : column + width, :]
-        for row in range(size)
-        for column in range(size)
-    ]
-
-
-def as_vectors(views: list[jax.Array]) -> jax.Array:
-    """Arrays `[..., h, w, C]` as the components of vectors, `[..., C, n, h * w]`.
-
-    >>> as_vectors([jnp.zeros((4, 5, 1))] * 9).shape
-    (1, 9, 20)
-    """
-    planes = jnp.stack([jnp.moveaxis(view, -1, -3) for view in views], axis=-3)
-    return planes.reshape(*planes.shape[:-2], -1)
-
-
-def _covariance(band: jax.Array) -> jax.Array:
-    """Of all overlapping blocks, `[..., C, 9, 9]`."""
-    vectors = as_vectors(neighbourhoods(band, BLOCK))
-    return second_moments(vectors - jnp.mean(vectors, axis=-1, keepdims=True))
-
-
-def _blocks(band: jax.Array) -> jax.Array:
-    """The blocks that tile the band, `[..., C, 9, blocks]`."""
-    return as_vectors([view[..., ::BLOCK, ::BLOCK, :] for view in neighbourhoods(band, BLOCK)])
+    return as_maps(jnp.where(flat[..., None, None], 0, entropy * jnp.log2(1 + variance)))

@@ -11,6 +11,7 @@ of multi_task one. Writes `benchmarks/results/pipelines.json`.
 
 import argparse
 import os
+import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -29,7 +30,7 @@ from jiqa.datasets.pipelines import Batches, Loading, multi_task, pairs, patches
 from jiqa.images import decode_image
 from jiqa.pairs import find_images
 
-CROP = 224
+CROP, ROUNDS = 224, 5
 PIPELINES: dict[str, tuple[int, Callable[[Prepared, Loading], Batches]]] = {
     "pairs": (2, lambda source, loading: pairs(source, loading, crop=CROP)),
     "patches": (2, lambda source, loading: patches(source, loading, size=32, count=32)),
@@ -57,13 +58,35 @@ def measure_generator(photographs: list[Path], folder: Path, plan: Plan) -> dict
 
 
 def rate(steps: Iterator[int], seconds: float) -> float:
-    """Images a second of steps that say how many they are; the first few start what reads ahead."""
-    for _ in range(3):
+    """Images a second of steps that say how many they are, once what was read ahead is used up."""
+    for _ in range(2 * Loading().ahead):
         next(steps)
     start, images = time.perf_counter(), 0
     while (passed := time.perf_counter() - start) < seconds:
         images += next(steps)
     return images / passed
+
+
+def measure_reading(source: Prepared, threads: int, seconds: float) -> dict[str, dict[str, Any]]:
+    """The median rate of each pipeline and of decoding, by turns."""
+    files = [item["distorted"] for item in Prepared(source.folder, "train[:8]", decode=False)]
+    loading = Loading(batch_size=8, threads=threads)
+    streams = {"decoding": decode(files, threads)}
+    for name, (images, make) in PIPELINES.items():
+        streams[name] = count(make(source, loading), images)
+    rates: dict[str, list[float]] = {name: [] for name in streams}
+    for _ in range(ROUNDS):
+        for name, stream in streams.items():
+            rates[name].append(rate(stream, seconds))
+    return {
+        name: {"images_per_second": statistics.median(found), "rounds": found}
+        for name, found in rates.items()
+    }
+
+
+def count(batches: Batches, images: int) -> Iterator[int]:
+    """How many images each batch took."""
+    return (images * len(next(iter(batch.values()))) for batch in batches)
 
 
 def decode(files: list[bytes], threads: int) -> Iterator[int]:
@@ -80,7 +103,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=4, help="photographs, at least two")
     parser.add_argument("--size", default="512x384", help="width x height")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--seconds", type=float, default=2.0, help="of each turn")
     parser.add_argument("--output", type=Path, default=RESULTS / "pipelines.json")
     options = parser.parse_args()
     width, height = (int(side) for side in options.size.split("x"))
@@ -90,13 +113,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         results["generator"] = measure_generator(photographs, Path(folder, "set"), plan)
         train = Prepared(Path(folder, "set"))
-        loading = Loading(batch_size=8, threads=options.threads)
-        files = [item["distorted"] for item in Prepared(train.folder, "train[:32]", decode=False)]
-        decoding = rate(decode(files, options.threads), options.seconds)
-        results["decoding"] = {"images_per_second": decoding}
-        for name, (images, make) in PIPELINES.items():
-            steps = (images * len(next(iter(batch.values()))) for batch in make(train, loading))
-            results[name] = {"images_per_second": rate(steps, options.seconds)}
+        results |= measure_reading(train, options.threads, options.seconds)
+    decoding = results["decoding"]["images_per_second"]
     table = Table("", title=f"{options.size}, {options.threads} threads, {os.cpu_count()} cores")
     for title in ("images/s", "of decoding"):
         table.add_column(title, justify="right")

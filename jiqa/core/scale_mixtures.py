@@ -56,15 +56,9 @@ def second_moments(views: Sequence[jax.Array]) -> jax.Array:
     >>> second_moments([jnp.array([[1.0, 3.0]])]).tolist()
     [[5.0]]
     """
-    products = [
-        [jnp.mean(first * second, axis=(-2, -1)) for second in views[: place + 1]]
-        for place, first in enumerate(views)
-    ]
-    rows = [
-        jnp.stack([products[max(i, j)][min(i, j)] for j in range(len(views))], axis=-1)
-        for i in range(len(views))
-    ]
-    return jnp.stack(rows, axis=-2)
+    vectors = _as_vectors(views)
+    products = jnp.matmul(vectors, jnp.swapaxes(vectors, -1, -2), precision="highest")
+    return products / vectors.shape[-1]
 
 
 def covariance(views: Sequence[jax.Array]) -> jax.Array:
@@ -115,13 +109,15 @@ def multiplier(views: Sequence[jax.Array], covariance: jax.Array) -> jax.Array:
     >>> multiplier([jnp.array([[2.0]]), jnp.array([[0.0]])], jnp.eye(2)).tolist()
     [[2.0]]
     """
-    inverse = jnp.linalg.inv(covariance)[..., None, None]
-    total = jnp.zeros_like(views[0])
-    for i, first in enumerate(views):  # written out it is one loop over memory
-        total += inverse[..., i, i, :, :] * first**2
-        for j, second in enumerate(views[:i]):
-            total += 2 * inverse[..., i, j, :, :] * first * second
-    return total / len(views)
+    vectors = _as_vectors(views)
+    whitened = jnp.matmul(jnp.linalg.inv(covariance), vectors, precision="highest")
+    squares = jnp.sum(vectors * whitened, axis=-2) / len(views)
+    return squares.reshape(views[0].shape)
+
+
+def _as_vectors(views: Sequence[jax.Array]) -> jax.Array:
+    """The components side by side, `[..., n, h * w]`, so that products run along memory."""
+    return jnp.stack([view.reshape(*view.shape[:-2], -1) for view in views], axis=-2)
 
 
 def gaussian_scale_mixture(

@@ -8,6 +8,7 @@ CW-SSIM).
 
 import functools
 import math
+from collections.abc import Sequence
 from importlib import resources
 from typing import NamedTuple
 
@@ -29,13 +30,20 @@ class SteerablePyramid(NamedTuple):
     lowpass: jax.Array
 
 
-def steerable_pyramid(images: jax.Array, levels: int, filters: str = "sp5") -> SteerablePyramid:
+def steerable_pyramid(
+    images: jax.Array,
+    levels: int,
+    filters: str = "sp5",
+    *,
+    orientations: Sequence[int] | None = None,
+) -> SteerablePyramid:
     """Steerable pyramid by filters in space, with 'reflect' borders (`buildSpyr`).
 
     Args:
         images: `[..., H, W, C]`.
         levels: Number of levels; each halves the size, rounding up.
         filters: "sp1" (2 orientations), "sp3" (4) or "sp5" (6).
+        orientations: Those of which bands are wanted, in this order; None means all.
 
     Returns:
         The pyramid; the high-pass residual has the images' size.
@@ -57,9 +65,10 @@ def steerable_pyramid(images: jax.Array, levels: int, filters: str = "sp5") -> S
         )
     highpass = correlate(images, kernels["highpass"], border="reflect")
     lowpass = correlate(images, kernels["lowpass"], border="reflect")
+    wanted = kernels["bands"] if orientations is None else kernels["bands"][list(orientations)]
     bands = []
     for _ in range(levels):
-        bands.append(tuple(correlate(lowpass, k, border="reflect") for k in kernels["bands"]))
+        bands.append(tuple(correlate(lowpass, kernel, border="reflect") for kernel in wanted))
         lowpass = correlate(lowpass, kernels["level_lowpass"], border="reflect", stride=2)
     return SteerablePyramid(highpass, tuple(bands), lowpass)
 

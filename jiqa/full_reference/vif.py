@@ -277,11 +277,13 @@ def model_bands(x: jax.Array, y: jax.Array) -> list[Band]:
     >>> band.variance.shape, band.channel.gain.shape
     ((9, 18, 20, 1), (18, 20, 1))
     """
-    bands_x, bands_y = (steerable_pyramid(image, LEVELS).bands for image in (x, y))
+    bands_x, bands_y = (
+        steerable_pyramid(image, LEVELS, orientations=ORIENTATIONS).bands for image in (x, y)
+    )
     return [
-        _model_band(level, bands_x[level][orientation], bands_y[level][orientation])
+        _model_band(level, *pair)
         for level in range(LEVELS)
-        for orientation in ORIENTATIONS
+        for pair in zip(bands_x[level], bands_y[level], strict=True)
     ]
 
 

@@ -165,7 +165,7 @@ def _subband(images: jax.Array, subband: int) -> jax.Array:
     if not COARSEST <= subband <= FINEST:
         raise ValueError(f"rred: subband={subband} must be from {COARSEST} to {FINEST}.")
     scale, orientation = divmod(FINEST - subband, ORIENTATIONS)
-    return steerable_pyramid(images, scale + 1).bands[scale][orientation]
+    return steerable_pyramid(images, scale + 1, orientations=[orientation]).bands[scale][0]
 
 
 def _weighted_entropies(band: jax.Array) -> jax.Array:

@@ -1,8 +1,6 @@
 # Each target makes .venv by itself; PYTHON chooses the interpreter (3.11 or newer).
 PYTHON ?= python3
 BIN := .venv/bin
-# What tests/conftest.py spares, for the goldens that are tested again as users compile.
-AS_USERS := --xla_backend_optimization_level=3 --xla_llvm_disable_expensive_passes=false
 
 .PHONY: demo test lint bench accelerators clean
 
@@ -11,7 +9,6 @@ demo: .venv/demo.stamp
 
 test: .venv/test.stamp
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal
-	XLA_FLAGS="$(AS_USERS)" $(BIN)/python -m pytest -q -n 2 tests/full_reference/test_goldens.py
 
 lint: .venv/test.stamp
 	$(BIN)/ruff check .

@@ -31,7 +31,7 @@ def mean(values: jax.Array, weights: jax.Array | None = None) -> jax.Array:
     """
     if weights is None:
         return _sum(values) / (values.shape[-3] * values.shape[-2])
-    weights = _equal_if_zero(weights)[..., None]
+    weights = equal_if_zero(weights)[..., None]
     return _sum(weights * values) / jnp.sum(weights, axis=(-3, -2))
 
 
@@ -165,7 +165,7 @@ def rank(values: jax.Array, weights: jax.Array) -> tuple[jax.Array, jax.Array]:
     >>> ranked[:, 0].tolist(), weights[:, 0].tolist()
     ([1.0, 3.0], [0.5, 1.0])
     """
-    weights = _equal_if_zero(weights).astype(values.dtype)
+    weights = equal_if_zero(weights).astype(values.dtype)
     weights = weights / jnp.max(weights, axis=(-2, -1), keepdims=True)  # equal ones add up exactly
     weights = jnp.broadcast_to(weights[..., None], values.shape)
     pair = _flatten(values), _flatten(weights)
@@ -253,7 +253,7 @@ def importance_mean(
     >>> float(importance_mean(jnp.array([[1.0, 3.0]]), jnp.array([[1.0, 3.0]])))
     2.5
     """
-    importance = _equal_if_zero(importance if weights is None else importance * weights)
+    importance = equal_if_zero(importance if weights is None else importance * weights)
     return jnp.sum(values * importance, (-2, -1)) / jnp.sum(importance, (-2, -1))
 
 
@@ -347,7 +347,7 @@ def fit_weights(
     weights = filters.downsample_box(weights[..., None], factor)[..., 0]
     top = (weights.shape[-2] - height) // 2
     left = (weights.shape[-1] - width) // 2
-    return _equal_if_zero(weights[..., top : top + height, left : left + width])
+    return equal_if_zero(weights[..., top : top + height, left : left + width])
 
 
 def _sum(values: jax.Array) -> jax.Array:
@@ -373,6 +373,10 @@ def _sum_by_product(values: jax.Array) -> jax.Array:
     return jnp.sum(jnp.einsum("h,...hwc->...wc", ones, values, precision="highest"), axis=-2)
 
 
-def _equal_if_zero(weights: jax.Array) -> jax.Array:
-    """Ones in place of weights that are zero everywhere in their image."""
+def equal_if_zero(weights: jax.Array) -> jax.Array:
+    """Ones in place of weights `[..., H, W]` that are zero everywhere in their image.
+
+    >>> equal_if_zero(jnp.zeros((1, 2))).tolist()
+    [[1.0, 1.0]]
+    """
     return jnp.where(jnp.sum(weights, axis=(-2, -1), keepdims=True) > 0, weights, 1)

@@ -140,7 +140,7 @@ def _fit_weights(weights: jax.Array, height: int, width: int) -> jax.Array:
     border = WINDOW_SIZE - 1
     band = imresize(weights[..., None], (height + border, width + border), "bilinear")[..., 0]
     half = border // 2
-    return band[..., half : half + height, half : half + width]
+    return pooling.equal_if_zero(band[..., half : half + height, half : half + width])
 
 
 def _check_size(shape: tuple[int, ...], levels: int) -> None:

@@ -36,18 +36,17 @@ PHOTOGRAPHS = ("astronaut", "coffee", "chelsea", "rocket")
 # Runs in a process of its own, so that peak memory is that of one way of working alone.
 WORKER = """
 import json, resource, sys, time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from jiqa.images import read_image
 from jiqa.pairs import find_pairs
-from jiqa.pipeline import available_cores
+from jiqa.threads import thread_pool
 
 what, folder, metrics = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
 pairs = find_pairs(folder / "reference", folder / "distorted")
 
 def decode():
     files = [path for pair in pairs for path in (pair.reference, pair.distorted)]
-    with ThreadPoolExecutor(available_cores()) as pool:
+    with thread_pool() as pool:
         for _ in pool.map(lambda path: read_image(path).shape, files):
             pass
 

@@ -8,12 +8,10 @@ depends on the size of the images and the number of cores, not on the number of 
 
 import itertools
 import math
-import os
 import threading
 from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import Executor, Future
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -27,6 +25,7 @@ from jiqa.core.registry import Metric
 from jiqa.images import image_size, read_image
 from jiqa.pairs import Pair
 from jiqa.results import Outcome
+from jiqa.threads import available_cores, thread_pool
 
 # Pixels of a batch on each device. On a CPU larger batches leave the caches: SSIM of 512 x 512
 # photographs took 21 ms each alone and 31 ms in fours. On an accelerator small ones leave it idle.
@@ -73,7 +72,7 @@ def stream_outcomes(
     evaluations = workers if on_cpu and len(devices) == 1 else 2
     if not any(metric.needs_reference for metric in metrics.values()):
         pairs = [replace(pair, reference=None) for pair in pairs]
-    with _threads(workers) as decoders, _threads(evaluations) as evaluators:
+    with thread_pool(workers) as decoders, thread_pool(evaluations) as evaluators:
         sizes, unreadable = _read_sizes(pairs, skip, decoders)
         if unreadable:
             yield unreadable
@@ -82,23 +81,6 @@ def stream_outcomes(
         metrics = jax.device_put(dict(metrics), NamedSharding(mesh, PartitionSpec()))
         work = _batch(decoded, sizes, batch_pixels, partial(Program, metrics, mesh))
         yield from _evaluate_ahead(work, evaluators, ahead=evaluations + 1)
-
-
-def available_cores() -> int:
-    """The cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-@contextmanager
-def _threads(number: int) -> Iterator[ThreadPoolExecutor]:
-    """A thread pool that drops what has not begun when the block is left."""
-    pool = ThreadPoolExecutor(number)
-    try:
-        yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _read_sizes(

@@ -20,7 +20,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -49,7 +49,7 @@ from jiqa.files import write_text, write_whole
 from jiqa.image_formats import png
 from jiqa.images import image_size, read_image
 from jiqa.pairs import find_images
-from jiqa.pipeline import available_cores
+from jiqa.threads import thread_pool
 
 METRICS = ("fsimc", "mdsi", "gmsd", "ssim_y", "psnr_y")
 LABELS = "labels.parquet"
@@ -250,7 +250,7 @@ def generate(
     made, each = 0, len(plan.recipes_for(""))
     total = each * sum(len(shard.contents) for shard in own)
     _keep_plan(output, plan, files)  # last of what may fail at once
-    with ThreadPoolExecutor(workers or available_cores()) as threads:
+    with thread_pool(workers) as threads:
         make = _Maker(plan, files, threads)
         for shard in own:
             if not shard.is_whole():

@@ -6,13 +6,13 @@ data set comes from: a download that broke off should be found now and not after
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from jiqa.datasets.catalogue import Publication, find, names
 from jiqa.datasets.folders import Folder, LabelError
 from jiqa.datasets.records import DataSet, Record
 from jiqa.images import ImageError, image_size, read_image
+from jiqa.threads import thread_pool
 
 SHOWN = 10  # names of files in an error
 
@@ -177,7 +177,7 @@ def _check_files(
     """Raises FileNotFoundError with all files that `examine` finds something wrong with."""
     files = sorted({file for record in records for file in record.images.values()})
     flaws = []
-    with ThreadPoolExecutor(workers) as pool:
+    with thread_pool(workers) as pool:
         for done, flaw in enumerate(pool.map(examine, files, chunksize=64), start=1):
             flaws += [flaw] if flaw else []
             if progress is not None:

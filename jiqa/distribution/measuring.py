@@ -7,7 +7,7 @@ the number of images only where a distance needs the features themselves.
 
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -21,7 +21,7 @@ from jiqa.distribution import inception_score, moments
 from jiqa.distribution.extractors import FEATURES, LOGITS, Extractor
 from jiqa.distribution.processes import gather_features
 from jiqa.images import read_image
-from jiqa.pipeline import available_cores
+from jiqa.threads import available_cores, thread_pool
 
 MOMENTS = "moments"  # beside FEATURES and LOGITS, what can be needed of a set
 
@@ -119,17 +119,14 @@ def _load_ahead(
 ) -> Iterator[np.ndarray]:
     """The prepared images in order, while the next ones are being read."""
     workers = workers or available_cores()
-    pool = ThreadPoolExecutor(workers)
-    waiting: deque[Future[np.ndarray]] = deque()
-    try:
+    with thread_pool(workers) as pool:
+        waiting: deque[Future[np.ndarray]] = deque()
         for path in paths:
             waiting.append(pool.submit(lambda path: prepare(read(path)), path))
             if len(waiting) > 2 * workers:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _compute(

@@ -151,6 +151,34 @@ def _arctan2_jvp(
     return arctan2(y, x), safe_divide(x * dy - y * dx, x**2 + y**2)
 
 
+@jax.custom_jvp
+def pass_through(value: jax.Array, smooth: jax.Array) -> jax.Array:
+    """The value, with the gradient of what it was rounded from.
+
+    Bengio, Leonard and Courville, "Estimating or propagating gradients through stochastic neurons
+    for conditional computation", 2013 (the straight-through estimator).
+
+    Args:
+        value: Array of any shape; no gradient flows through it.
+        smooth: The same shape and dtype; it has the gradient.
+
+    Returns:
+        `value`.
+
+    >>> float(jax.grad(lambda x: pass_through(jnp.round(3 * x), 3 * x))(0.4))
+    3.0
+    """
+    del smooth
+    return value
+
+
+@pass_through.defjvp
+def _pass_through_jvp(
+    primals: tuple[jax.Array, jax.Array], tangents: tuple[jax.Array, jax.Array]
+) -> tuple[jax.Array, jax.Array]:
+    return pass_through(*primals), tangents[1]
+
+
 def safe_log(x: jax.Array) -> jax.Array:
     """Natural logarithm of `x` clipped from below to the smallest normal number of its dtype.
 

@@ -245,6 +245,25 @@ def downsampling_factor(shape: tuple[int, ...]) -> int:
     return max(1, int(min(shape[-3:-1]) / 256 + 0.5))
 
 
+def pad_to_multiple(images: jax.Array, size: int, border: Border) -> jax.Array:
+    """Extends images below and to the right to whole blocks.
+
+    Args:
+        images: `[..., H, W, C]`.
+        size: Side of a block.
+        border: As in `correlate_separable`, but for "valid".
+
+    Returns:
+        `[..., H', W', C]`, the next multiples of `size`.
+
+    >>> pad_to_multiple(jnp.ones((9, 8, 1)), 8, "replicate").shape
+    (16, 8, 1)
+    """
+    widths = [(0, 0)] * images.ndim
+    widths[-3:-1] = [(0, -length % size) for length in images.shape[-3:-1]]
+    return jnp.pad(images, widths, mode=PAD_MODES[border])
+
+
 def split_blocks(images: jax.Array, size: int) -> jax.Array:
     """Cuts images into square blocks, in rows from the top left corner.
 

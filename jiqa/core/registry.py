@@ -12,7 +12,7 @@ import inspect
 import math
 import pkgutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar
@@ -411,11 +411,20 @@ def find(name: str) -> Metric:
     """
     _discover()
     if name not in _METRICS:
-        import difflib
-
-        near = difflib.get_close_matches(name, _METRICS) or sorted(_METRICS)
-        raise ValueError(f"no metric is called {name!r}; did you mean {', '.join(near)}?")
+        raise unknown_name("metric", name, sorted(_METRICS))
     return _METRICS[name]
+
+
+def unknown_name(what: str, name: str, known: Sequence[str]) -> ValueError:
+    """The error for a name that is none of those known, with the nearest ones.
+
+    >>> unknown_name("metric", "sism", ["psnr", "ssim"])
+    ValueError("no metric is called 'sism'; did you mean ssim?")
+    """
+    import difflib
+
+    near = difflib.get_close_matches(name, known) or known
+    return ValueError(f"no {what} is called {name!r}; did you mean {', '.join(near)}?")
 
 
 def load(name: str, **options: Any) -> Metric:

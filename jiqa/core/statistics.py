@@ -15,13 +15,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import gammaln
 
-from jiqa.core.arrays import safe_divide, safe_sqrt
+from jiqa.core.arrays import pass_through, safe_divide, safe_sqrt
 from jiqa.core.filters import Border, check_window_fits, correlate_separable, gaussian_window
 
 Axes = int | tuple[int, ...]
 
 NEWTON_STEPS = 5  # and one more for the gradient: from the start by moments, to the last digits
-FLAT = 1e-15  # variance below which coefficients count as constant
 
 
 class GeneralizedGaussian(NamedTuple):
@@ -335,7 +334,7 @@ def _solve_shape(
         return smooth
     midpoints = jnp.asarray((ratios[:-1] + ratios[1:]) / 2, ratio.dtype)
     found = jnp.asarray(shapes, ratio.dtype)[jnp.searchsorted(midpoints, ratio)]
-    return found + (smooth - jax.lax.stop_gradient(smooth))
+    return pass_through(found, smooth)
 
 
 def solve_positive_definite(matrix: jax.Array, right: jax.Array) -> jax.Array:

@@ -1,4 +1,4 @@
-"""The contrast sensitivity of the eye, as WSNR, MAD and REDLOG model it.
+"""The contrast sensitivity of the eye, as WSNR, MAD and REDLOG model it, and as JPEG uses it.
 
 Mannos and Sakrison, "The effects of a visual fidelity criterion on the encoding of images", IEEE
 Transactions on Information Theory 20(4), 1974, made lower along the diagonals as by Mitsa and
@@ -12,6 +12,20 @@ import jax.numpy as jnp
 import numpy as np
 
 LOW_FREQUENCY, LOW_SENSITIVITY = 7.8909, 0.9809
+
+# The steps of JPEG for the 8 x 8 cosine coefficients of luma: ITU-T T.81 (1992), table K.1.
+JPEG_LUMA_STEPS = np.array(
+    [
+        [16, 11, 10, 16, 24, 40, 51, 61],
+        [12, 12, 14, 19, 26, 58, 60, 55],
+        [14, 13, 16, 24, 40, 57, 69, 56],
+        [14, 17, 22, 29, 51, 87, 80, 62],
+        [18, 22, 37, 56, 68, 109, 103, 77],
+        [24, 35, 55, 64, 81, 104, 113, 92],
+        [49, 64, 78, 87, 103, 121, 120, 101],
+        [72, 92, 95, 98, 112, 100, 103, 99],
+    ]
+)
 
 
 def contrast_sensitivity(height: int, width: int, step: float) -> np.ndarray:

@@ -21,26 +21,15 @@ from jiqa.core.color import apply_luma
 from jiqa.core.filters import check_window_fits
 from jiqa.core.pyramids import block_dct
 from jiqa.core.registry import image_function, metric
+from jiqa.core.vision import JPEG_LUMA_STEPS
 from jiqa.full_reference.pixel import INFINITY, decibel_ratio
 
 BLOCK = 8
 
-# The table of luminance quantisation of JPEG (ITU-T T.81, table K.1): what is quantised coarsely is
-# seen badly. The authors' tables of sensitivity and masking are its reciprocals to six digits.
-QUANTISATION = np.array(
-    [
-        [16, 11, 10, 16, 24, 40, 51, 61],
-        [12, 12, 14, 19, 26, 58, 60, 55],
-        [14, 13, 16, 24, 40, 57, 69, 56],
-        [14, 17, 22, 29, 51, 87, 80, 62],
-        [18, 22, 37, 56, 68, 109, 103, 77],
-        [24, 35, 55, 64, 81, 104, 113, 92],
-        [49, 64, 78, 87, 103, 121, 120, 101],
-        [72, 92, 95, 98, 112, 100, 103, 99],
-    ]
-)
-SENSITIVITY = np.round(25.73509 / QUANTISATION, 6)
-MASKING = np.round((10 / QUANTISATION) ** 2, 6)
+# What JPEG quantises coarsely is seen badly: the authors' tables of sensitivity and masking are the
+# reciprocals of its steps to six digits.
+SENSITIVITY = np.round(25.73509 / JPEG_LUMA_STEPS, 6)
+MASKING = np.round((10 / JPEG_LUMA_STEPS) ** 2, 6)
 
 hvs_metric = partial(
     metric,

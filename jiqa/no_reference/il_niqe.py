@@ -23,7 +23,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jiqa.core.arrays import safe_sqrt
+from jiqa.core.arrays import pass_through, safe_sqrt
 from jiqa.core.color import gray_to_rgb
 from jiqa.core.filters import correlate_separable, gaussian_window, imresize, split_blocks
 from jiqa.core.models import find_model
@@ -151,7 +151,7 @@ def _resize(levels: jax.Array, side: int, rounded: bool) -> jax.Array:
     for size in ((side, width) if height >= width else (height, side), (side, side)):
         levels = imresize(levels, size)
         whole = jnp.floor(levels + 0.5) if rounded else levels
-        levels = levels + jax.lax.stop_gradient(jnp.clip(whole, 0, 255) - levels)
+        levels = pass_through(jnp.clip(whole, 0, 255), levels)
     return levels
 
 

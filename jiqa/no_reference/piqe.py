@@ -16,7 +16,7 @@ import numpy as np
 from jiqa.core import pooling
 from jiqa.core.arrays import safe_divide
 from jiqa.core.color import to_levels
-from jiqa.core.filters import split_blocks
+from jiqa.core.filters import pad_to_multiple, split_blocks
 from jiqa.core.registry import image_function, metric
 from jiqa.core.statistics import mscn
 
@@ -80,7 +80,8 @@ def piqe(
     """
     blocks = _judge(image, data_range, luma)
     if weights is not None:
-        weights = split_blocks(_extend(weights[..., None]), BLOCK).mean((-2, -1))[..., 0, None, :]
+        whole = pad_to_multiple(weights[..., None], BLOCK, "symmetric")
+        weights = split_blocks(whole, BLOCK).mean((-2, -1))[..., 0, None, :]
     count, distortion = (
         pooling.total(jnp.moveaxis(each, -2, -1)[..., None, :, :], weights)
         for each in (blocks.active.astype(image.dtype), blocks.distortion)
@@ -114,20 +115,13 @@ def piqe_masks(
 def _judge(image: jax.Array, data_range: float, luma: str | None) -> PiqeMasks:
     """The masks with one value for each block, `[..., C, N]`."""
     levels = jnp.floor(to_levels(image, luma, data_range=data_range) + 0.5)
-    blocks = split_blocks(mscn(_extend(levels)), BLOCK)
+    blocks = split_blocks(mscn(pad_to_multiple(levels, BLOCK, "symmetric")), BLOCK)
     variance = blocks.var((-2, -1), ddof=1)
     active = variance > ACTIVE
     artifacts = active & _has_flat_segment(blocks)
     noise = active & _is_noisy(blocks, jnp.sqrt(variance))
     distortion = jnp.where(artifacts, 1 - variance, 0) + jnp.where(noise, variance, 0)
     return PiqeMasks(active, artifacts, noise, distortion)
-
-
-def _extend(image: jax.Array) -> jax.Array:
-    """Mirrors the end of images `[..., H, W, C]` to whole blocks."""
-    widths = [(0, 0)] * image.ndim
-    widths[-3:-1] = [(0, -length % BLOCK) for length in image.shape[-3:-1]]
-    return jnp.pad(image, widths, mode="symmetric")
 
 
 def _has_flat_segment(blocks: jax.Array) -> jax.Array:

@@ -5,12 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
+from jiqa.core.arrays import pass_through
 from jiqa.core.color import linear_to_srgb, srgb_to_linear
 from jiqa.core.filters import correlate_separable
 from jiqa.datasets.distortions.blur import convolve, disk, line, smooth
 from jiqa.datasets.distortions.jpeg import jpeg_decoded, quality_scale
 from jiqa.datasets.distortions.registry import distortion
-from jiqa.datasets.distortions.rounding import pass_through
 
 READ_NOISE = 3.0  # electrons
 MOST_RADIUS, MOST_LENGTH = 8, 24

@@ -9,10 +9,13 @@ from jax.typing import ArrayLike
 
 from jiqa.core.arrays import safe_divide
 from jiqa.core.color import RGB_TO_OPPONENT, rgb_to_opponent
+from jiqa.core.filters import pad_to_multiple
+from jiqa.core.pyramids import block_dct, inverse_block_dct
 from jiqa.datasets.distortions.blur import smooth
+from jiqa.datasets.distortions.noise import white_noise
 from jiqa.datasets.distortions.registry import distortion
-from jiqa.datasets.distortions.transforms import SIZE, from_blocks, pad_to_multiple, to_blocks
 
+SIZE = 8  # of blocks
 THRESHOLD = 2.7  # deviations of the noise below which a coefficient is removed
 GRIDS = np.array(list(itertools.product(range(0, SIZE, 2), repeat=2)))
 
@@ -37,10 +40,10 @@ def threshold_grid(image: jax.Array, shift: jax.Array, threshold: ArrayLike) -> 
     >>> bool(jnp.std(threshold_grid(noise, jnp.array([0, 4]), 3.0)) < 0.3)
     True
     """
-    coefficients = to_blocks(jnp.roll(image, -shift, (0, 1)))
+    coefficients = block_dct(jnp.roll(image, -shift, (0, 1)), SIZE)
     kept = jnp.where(jnp.abs(coefficients) >= threshold, coefficients, 0)
-    kept = kept.at[:, 0, :, 0].set(coefficients[:, 0, :, 0])
-    return jnp.roll(from_blocks(kept), shift, (0, 1))
+    kept = kept.at[..., 0, 0].set(coefficients[..., 0, 0])
+    return jnp.roll(inverse_block_dct(kept), shift, (0, 1))
 
 
 def remove_noise(image: jax.Array, deviation: ArrayLike) -> jax.Array:
@@ -62,7 +65,7 @@ def remove_noise(image: jax.Array, deviation: ArrayLike) -> jax.Array:
     """
     height, width, _ = image.shape
     padded = jnp.pad(image, ((SIZE, SIZE), (SIZE, SIZE), (0, 0)), mode="symmetric")
-    padded = pad_to_multiple(padded, SIZE)
+    padded = pad_to_multiple(padded, SIZE, "replicate")
 
     def add(total: jax.Array, shift: jax.Array) -> tuple[jax.Array, None]:
         return total + threshold_grid(padded, shift, THRESHOLD * deviation), None
@@ -83,8 +86,7 @@ def remove_noise(image: jax.Array, deviation: ArrayLike) -> jax.Array:
 def denoise(image: jax.Array, variance: ArrayLike, key: jax.Array) -> jax.Array:
     """White noise, clipped, and what a denoiser of each channel leaves of it."""
     deviation = jnp.sqrt(jnp.asarray(variance, image.dtype))
-    noise = jax.random.normal(key, image.shape, image.dtype)
-    return remove_noise(jnp.clip(image + deviation * noise, 0, 1), deviation)
+    return remove_noise(jnp.clip(white_noise(image, variance, key), 0, 1), deviation)
 
 
 @distortion(
@@ -99,7 +101,7 @@ def denoise(image: jax.Array, variance: ArrayLike, key: jax.Array) -> jax.Array:
 def denoise_color(image: jax.Array, variance: ArrayLike, key: jax.Array) -> jax.Array:
     """White noise, and what a denoiser of opponent colours leaves of it."""
     deviation = jnp.sqrt(jnp.asarray(variance, image.dtype))
-    noisy = image + deviation * jax.random.normal(key, image.shape, image.dtype)
+    noisy = white_noise(image, variance, key)
     if image.shape[-1] == 1:
         return remove_noise(noisy, deviation)
     clean = remove_noise(rgb_to_opponent(noisy), deviation)
@@ -131,7 +133,8 @@ def sparse_sampling(image: jax.Array, missing: ArrayLike, key: jax.Array) -> jax
             for x in (image * mask, mask)
         )
         guess = (total + LITTLE * guess) / (weight + LITTLE)
-    padded = pad_to_multiple(jnp.concatenate([jnp.where(kept, image, guess), mask], -1), SIZE)
+    known = jnp.concatenate([jnp.where(kept, image, guess), mask], -1)
+    padded = pad_to_multiple(known, SIZE, "replicate")
     start, fixed = padded[..., :-1], padded[..., -1:] > 0
 
     def fill(filled: jax.Array, step: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, None]:

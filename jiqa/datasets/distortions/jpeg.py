@@ -13,27 +13,18 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
+from jiqa.core.arrays import pass_through
 from jiqa.core.color import rgb_to_ycbcr, ycbcr_to_rgb
+from jiqa.core.vision import JPEG_LUMA_STEPS
+from jiqa.datasets.distortions.noise import normal
 from jiqa.datasets.distortions.registry import distortion
-from jiqa.datasets.distortions.rounding import pass_through, to_bytes
+from jiqa.datasets.distortions.rounding import to_bytes
 
 Subsampling = Literal["4:2:0", "4:4:4"]
 
-# ITU-T T.81, tables K.1 and K.2.
-LUMA_TABLE = np.array(
-    [
-        [16, 11, 10, 16, 24, 40, 51, 61],
-        [12, 12, 14, 19, 26, 58, 60, 55],
-        [14, 13, 16, 24, 40, 57, 69, 56],
-        [14, 17, 22, 29, 51, 87, 80, 62],
-        [18, 22, 37, 56, 68, 109, 103, 77],
-        [24, 35, 55, 64, 81, 104, 113, 92],
-        [49, 64, 78, 87, 103, 121, 120, 101],
-        [72, 92, 95, 98, 112, 100, 103, 99],
-    ]
-)
-CHROMA_TABLE = np.full((8, 8), 99)
-CHROMA_TABLE[:4, :4] = [[17, 18, 24, 47], [18, 21, 26, 66], [24, 26, 56, 99], [47, 66, 99, 99]]
+# ITU-T T.81, table K.2.
+CHROMA_STEPS = np.full((8, 8), 99)
+CHROMA_STEPS[:4, :4] = [[17, 18, 24, 47], [18, 21, 26, 66], [24, 26, 56, 99], [47, 66, 99, 99]]
 
 # Per cent of the tables for each unit of noise: the first step of luma, 16 levels at 100 %, is then
 # 1.25 deviations.
@@ -113,10 +104,10 @@ def jpeg_decoded(
     half = subsampling == "4:2:0"
     levels = to_bytes(image)
     if image.shape[-1] == 1:
-        decoded = _code(levels[..., 0], LUMA_TABLE, scale)[..., None]
+        decoded = _code(levels[..., 0], JPEG_LUMA_STEPS, scale)[..., None]
         return pass_through(decoded.astype(image.dtype) / 255, image)
     components = _to_ycc(levels)
-    luma = _code(components[0], LUMA_TABLE, scale)
+    luma = _code(components[0], JPEG_LUMA_STEPS, scale)
     chroma = [_code_chroma(component, scale, half) for component in components[1:]]
     decoded = _to_rgb(luma, *chroma)
     return pass_through(decoded.astype(image.dtype) / 255, _sampled_color(image) if half else image)
@@ -174,8 +165,8 @@ def _to_rgb(luma: jax.Array, blueness: jax.Array, redness: jax.Array) -> jax.Arr
 def _code_chroma(component: jax.Array, scale: ArrayLike, half: bool) -> jax.Array:
     height, width = component.shape
     if not half:
-        return _code(component, CHROMA_TABLE, scale)
-    small = _code(_halve(component), CHROMA_TABLE, scale)
+        return _code(component, CHROMA_STEPS, scale)
+    small = _code(_halve(component), CHROMA_STEPS, scale)
     small = small[: (height + 1) // 2, : (width + 1) // 2]
     return _double(small)[:height, :width]
 
@@ -292,5 +283,5 @@ def jpeg_tables(image: jax.Array, scale: ArrayLike) -> jax.Array:
 )
 def compressed_noise(image: jax.Array, deviation: ArrayLike, key: jax.Array) -> jax.Array:
     """A noisy image after lossy compression."""
-    noisy = image + deviation * jax.random.normal(key, image.shape, image.dtype)
+    noisy = image + deviation * normal(image, key)
     return jpeg_decoded(noisy, NOISE_TO_SCALE * deviation)

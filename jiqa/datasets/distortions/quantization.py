@@ -6,8 +6,9 @@ import numpy as np
 from jax.typing import ArrayLike
 from PIL import Image
 
+from jiqa.core.arrays import pass_through
 from jiqa.datasets.distortions.registry import distortion
-from jiqa.datasets.distortions.rounding import on_host, pass_through, to_bytes
+from jiqa.datasets.distortions.rounding import on_host, to_bytes
 
 MOST_THRESHOLDS = 20
 PALETTE = "boxes of least variance, not MATLAB's"

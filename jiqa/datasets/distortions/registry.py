@@ -7,6 +7,7 @@ list of distortions.
 
 import functools
 import inspect
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -16,6 +17,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from jiqa.core.arrays import AnyArray, check_images, check_values, resolve_data_range, to_float
+from jiqa.core.registry import unknown_name
 from jiqa.datasets.distortions.calibration import PSNR_TARGETS, find_strength
 
 Family = Literal["kadid", "tid", "dbcnn", "camera"]
@@ -191,10 +193,7 @@ def find_distortion(name: str) -> Distortion:
     (43.0, 36.0, 24.0, 7.0, 4.0)
     """
     if name not in _DISTORTIONS:
-        import difflib
-
-        near = difflib.get_close_matches(name, _DISTORTIONS) or list_distortions()
-        raise ValueError(f"no distortion is called {name!r}; did you mean {', '.join(near)}?")
+        raise unknown_name("distortion", name, list_distortions())
     return _DISTORTIONS[name]
 
 
@@ -265,10 +264,8 @@ def _keys_of_images(
         return key
     if key.shape:
         raise ValueError(f"{name}: keys have shape {key.shape}; give one key or shape {batch}.")
-    count = 1
-    for length in batch:
-        count *= length
-    return jax.vmap(functools.partial(jax.random.fold_in, key))(jnp.arange(count)).reshape(batch)
+    places = jnp.arange(math.prod(batch))
+    return jax.vmap(functools.partial(jax.random.fold_in, key))(places).reshape(batch)
 
 
 @functools.partial(jax.jit, static_argnames=("found", "stretch"))

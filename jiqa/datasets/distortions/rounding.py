@@ -1,4 +1,4 @@
-"""Rounding that lets gradients pass."""
+"""Images of whole levels, and functions of the host that take them."""
 
 from collections.abc import Callable
 
@@ -6,34 +6,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
-
-
-@jax.custom_jvp
-def pass_through(value: jax.Array, smooth: jax.Array) -> jax.Array:
-    """The value, with the gradient of what it was rounded from.
-
-    Bengio, Leonard and Courville, "Estimating or propagating gradients through stochastic neurons
-    for conditional computation", 2013 (the straight-through estimator).
-
-    Args:
-        value: Array of any shape; no gradient flows through it.
-        smooth: The same shape and dtype; it has the gradient.
-
-    Returns:
-        `value`.
-
-    >>> float(jax.grad(lambda x: pass_through(jnp.round(3 * x), 3 * x))(0.4))
-    3.0
-    """
-    del smooth
-    return value
-
-
-@pass_through.defjvp
-def _derivative(
-    primals: tuple[jax.Array, jax.Array], tangents: tuple[jax.Array, jax.Array]
-) -> tuple[jax.Array, jax.Array]:
-    return pass_through(*primals), tangents[1]
 
 
 def to_bytes(image: jax.Array) -> jax.Array:

@@ -9,17 +9,13 @@ from jax.typing import ArrayLike
 
 from jiqa.core.arrays import safe_sqrt
 from jiqa.core.color import luma, rgb_to_ycbcr, ycbcr_to_rgb
-from jiqa.datasets.distortions.jpeg import LUMA_TABLE
+from jiqa.core.filters import pad_to_multiple, split_blocks
+from jiqa.core.pyramids import block_dct, inverse_block_dct
+from jiqa.core.vision import JPEG_LUMA_STEPS
 from jiqa.datasets.distortions.registry import distortion
-from jiqa.datasets.distortions.transforms import (
-    SIZE,
-    from_blocks,
-    merge_bands,
-    pad_to_multiple,
-    split_bands,
-    to_blocks,
-)
+from jiqa.datasets.distortions.wavelet import merge_bands, split_bands
 
+BLOCK = 8  # pixels along what JPEG transforms at once
 UNIT = 16  # pixels along a unit that JPEG codes at once, with colour at half the resolution
 DRIFT = (0.15, 0.08, 0.08)  # deviation of the wrong means of luma and colour differences
 WAVELET_LEVELS, CODE_BLOCK = 5, 32
@@ -40,7 +36,7 @@ def jpeg_transmission(image: jax.Array, count: ArrayLike, key: jax.Array) -> jax
     A fraction of a run is a faint one.
     """
     height, width, channels = image.shape
-    padded = pad_to_multiple(image, UNIT)
+    padded = pad_to_multiple(image, UNIT, "replicate")
     rows, columns = (side // UNIT for side in padded.shape[:2])
     across = np.arange(padded.shape[1])
     count = jnp.asarray(count, image.dtype)
@@ -75,7 +71,7 @@ def jpeg2000_transmission(image: jax.Array, share: ArrayLike, key: jax.Array) ->
     """Blocks of wavelet coefficients that are missing, in luma and colour by themselves."""
     height, width, channels = image.shape
     components = rgb_to_ycbcr(image) if channels == 3 else image
-    small = pad_to_multiple(components, 2**WAVELET_LEVELS)
+    small = pad_to_multiple(components, 2**WAVELET_LEVELS, "replicate")
     pyramid = []
     for _ in range(WAVELET_LEVELS):
         small, details = split_bands(small)
@@ -113,13 +109,13 @@ def comfort_noise(image: jax.Array, threshold: ArrayLike, key: jax.Array) -> jax
     its frequency and to the deviation of the block.
     """
     height, width, _ = image.shape
-    brightness = pad_to_multiple(luma(image, "bt601"), SIZE)
-    coefficients = to_blocks(brightness)
-    energy = (coefficients**2).sum((1, 3), keepdims=True)
-    energy -= coefficients[:, :1, :, :1] ** 2
-    texture = safe_sqrt(energy) / SIZE + LEAST_TEXTURE
-    steps = jnp.asarray(LUMA_TABLE / LUMA_TABLE[0, 0], image.dtype)[:, None, :, None]
-    limit = threshold * texture * steps.at[0, 0, 0, 0].set(0)
-    noise = limit * jax.random.uniform(key, coefficients.shape, image.dtype, -1, 1)
+    brightness = pad_to_multiple(luma(image, "bt601"), BLOCK, "replicate")
+    coefficients = block_dct(brightness, BLOCK)
+    energy = (coefficients**2).sum((-2, -1), keepdims=True) - coefficients[..., :1, :1] ** 2
+    texture = safe_sqrt(energy) / BLOCK + LEAST_TEXTURE
+    steps = jnp.asarray(JPEG_LUMA_STEPS / JPEG_LUMA_STEPS[0, 0], image.dtype)
+    limit = threshold * texture * steps.at[0, 0].set(0)
+    grain = jax.random.uniform(key, brightness.shape, image.dtype, -1, 1)
+    noise = limit * split_blocks(grain, BLOCK).reshape(coefficients.shape)
     replaced = jnp.where(jnp.abs(coefficients) < limit, noise, coefficients)
-    return image + (from_blocks(replaced) - brightness)[:height, :width]
+    return image + (inverse_block_dct(replaced) - brightness)[:height, :width]

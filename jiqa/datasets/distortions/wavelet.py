@@ -1,57 +1,7 @@
-"""The cosine transform of square blocks, and the short wavelet of JPEG 2000."""
+"""The short wavelet of JPEG 2000."""
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-
-SIZE = 8
-
-
-def dct_matrix(size: int = SIZE) -> np.ndarray:
-    """The orthonormal DCT-II: rows are frequencies.
-
-    >>> print((dct_matrix() @ dct_matrix().T).round(12).trace())
-    8.0
-    """
-    place = np.arange(size)
-    matrix = np.cos(np.pi * (2 * place + 1) * place[:, None] / (2 * size)) * np.sqrt(2 / size)
-    matrix[0] /= np.sqrt(2)
-    return matrix
-
-
-def to_blocks(image: jax.Array) -> jax.Array:
-    """Coefficients of blocks of 8 x 8 pixels, `[H / 8, 8, W / 8, 8, C]`, of sides that fit.
-
-    >>> to_blocks(jnp.ones((8, 16, 3)))[0, 0, 1, 0, 0].round(4).item()
-    8.0
-    """
-    height, width, channels = image.shape
-    blocks = image.reshape(height // SIZE, SIZE, width // SIZE, SIZE, channels)
-    matrix = jnp.asarray(dct_matrix(), image.dtype)
-    return jnp.einsum("ki,aibjc,lj->akblc", matrix, blocks, matrix, precision="highest")
-
-
-def from_blocks(coefficients: jax.Array) -> jax.Array:
-    """The inverse of `to_blocks`.
-
-    >>> image = jnp.arange(64.0).reshape(8, 8, 1)
-    >>> bool(jnp.allclose(from_blocks(to_blocks(image)), image, atol=1e-4))
-    True
-    """
-    matrix = jnp.asarray(dct_matrix(), coefficients.dtype)
-    blocks = jnp.einsum("ki,akblc,lj->aibjc", matrix, coefficients, matrix, precision="highest")
-    rows, size, columns, _, channels = blocks.shape
-    return blocks.reshape(rows * size, columns * size, channels)
-
-
-def pad_to_multiple(image: jax.Array, size: int) -> jax.Array:
-    """The image, its last row and column repeated up to multiples of a size.
-
-    >>> pad_to_multiple(jnp.ones((9, 8, 1)), 8).shape
-    (16, 8, 1)
-    """
-    height, width, _ = image.shape
-    return jnp.pad(image, ((0, -height % size), (0, -width % size), (0, 0)), mode="edge")
 
 
 def split_bands(image: jax.Array) -> tuple[jax.Array, tuple[jax.Array, ...]]:

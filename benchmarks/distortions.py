@@ -17,7 +17,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from records import RESULTS, write
+from records import RESULTS, machine, write
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -73,8 +73,7 @@ def main() -> None:
         {
             "size": options.size,
             "level": LEVEL,
-            "cores": os.cpu_count(),
-            "load": os.getloadavg()[0],
+            **machine(),
             "device": jax.devices()[0].device_kind,
             "distortions": results,
         },

@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from records import RESULTS, write
+from records import RESULTS, machine, write
 from rich.console import Console
 from rich.table import Table
 from scipy import stats
@@ -173,8 +173,7 @@ def main() -> None:
         "images": options.images,
         "metrics": count,
         "resamples": options.resamples,
-        "cores": os.cpu_count(),
-        "load": os.getloadavg()[0],
+        **machine(),
         "bootstrap": rows,
         "bench": whole,
     }

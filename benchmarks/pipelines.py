@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
-from records import RESULTS, write
+from records import RESULTS, machine, write
 from rich.console import Console
 from rich.table import Table
 
@@ -130,8 +130,7 @@ def main() -> None:
         {
             "size": options.size,
             "threads": options.threads,
-            "cores": os.cpu_count(),
-            "load": os.getloadavg()[0],
+            **machine(),
             "device": jax.devices()[0].device_kind,
             "metrics": list(plan.metrics),
             "results": results,

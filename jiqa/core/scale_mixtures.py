@@ -2,7 +2,7 @@
 
 Wainwright and Simoncelli, "Scale mixtures of Gaussians and the statistics of natural images", NIPS
 1999, as VIF, IFC, IW-SSIM, RRED and RR-SSIM use it. The n components of all vectors are a list of n
-arrays, views of the same band: written into one array they take CPUs ten times as long.
+arrays `[..., C, h, w]`: channels lie ahead of rows and columns, so that products run along memory.
 """
 
 from collections.abc import Sequence

@@ -322,11 +322,25 @@ def record_features(kind: Kind, references: bool) -> dict[str, Any]:
 
 
 def _example(record: Record, higher_is_better: bool) -> dict[str, Any]:
-    """What is written of a record: files of images, and nan or 0 for what is not known."""
+    """What is written of a record: files of images, and labels."""
     images = {name: str(file) for name, file in record.images.items()}
-    example: dict[str, Any] = {
-        **images,
-        "name": Path(list(images.values())[-1]).name,
+    name = Path(list(images.values())[-1]).name
+    return {**images, **record_labels(record, name, higher_is_better)}
+
+
+def record_labels(record: Record, name: str, higher_is_better: bool) -> dict[str, Any]:
+    """What a record holds beside its images: nan or 0 for what is not known.
+
+    Args:
+        record: What is known.
+        name: Of the image.
+        higher_is_better: Whether more is better.
+
+    Returns:
+        Values for `record_features`.
+    """
+    labels: dict[str, Any] = {
+        "name": name,
         "score": record.score,
         "higher_is_better": higher_is_better,
         "ratings": record.ratings or 0,
@@ -336,9 +350,9 @@ def _example(record: Record, higher_is_better: bool) -> dict[str, Any]:
     }
     if isinstance(record, RatedImage):
         unsure = {key: getattr(record, key) for key in ("std", "standard_error", "level")}
-        example |= {key: np.nan if value is None else value for key, value in unsure.items()}
-        example["shares"] = np.array(record.shares, np.float32)
-    return example
+        labels |= {key: np.nan if value is None else value for key, value in unsure.items()}
+        labels["shares"] = np.array(record.shares, np.float32)
+    return labels
 
 
 def _plain(value: Any) -> Any:

@@ -32,7 +32,7 @@ import tensorflow_datasets as tfds
 
 import jiqa
 from jiqa.core.registry import Metric, find, load
-from jiqa.datasets.builders import FORMAT, INFORMATION, record_features
+from jiqa.datasets.builders import FORMAT, INFORMATION, record_features, record_labels
 from jiqa.datasets.distortions import (
     FAMILIES,
     LEVELS,
@@ -43,8 +43,8 @@ from jiqa.datasets.distortions import (
     find_distortion,
     list_distortions,
 )
-from jiqa.datasets.records import RatedImage
-from jiqa.datasets.splits import PARTS, split_records
+from jiqa.datasets.records import SPLITS, RatedImage
+from jiqa.datasets.splits import PARTS, assign_parts
 from jiqa.files import write_text, write_whole
 from jiqa.image_formats import png
 from jiqa.images import image_size, read_image
@@ -53,6 +53,7 @@ from jiqa.threads import thread_pool
 
 METRICS = ("fsimc", "mdsi", "gmsd", "ssim_y", "psnr_y")
 LABELS = "labels.parquet"
+COLUMNS = ("name", "content", "distortion", "level", "score", "higher_is_better")  # and metrics
 PLAN = "plan.json"
 SEVERAL = "several"
 NAME = "generated"
@@ -286,25 +287,23 @@ class _Maker:
         scores = np.asarray(_score(self.metrics, reference, distorted)).tolist()
         by_name = dict(zip(self.plan.metrics, scores, strict=True))
         distortion, level = _describe(recipe)
-        label = {
-            "name": f"{content}-{made}.png",
-            "content": content,
-            "distortion": distortion,
-            "level": level,
-            "score": scores[0],
-            "higher_is_better": self.metrics[0].higher_is_better,
-        }
-        example = {
-            **label,
+        name = f"{content}-{made}.png"
+        record = RatedImage(
+            distorted=Path(name),
+            score=scores[0],
+            content=content,
+            distortion=distortion,
+            level=level,
+            extra={"recipe": recipe.to_json(), "metrics": by_name},
+        )
+        higher_is_better = bool(self.metrics[0].higher_is_better)
+        labels = record_labels(record, name, higher_is_better)
+        images = {
             "reference": io.BytesIO(file),
             "distorted": io.BytesIO(png.encode(np.asarray(distorted))),
-            "ratings": 0,
-            "std": np.nan,
-            "standard_error": np.nan,
-            "shares": np.zeros(0, np.float32),
-            "extra": json.dumps({"recipe": recipe.to_json(), "metrics": by_name}),
         }
-        return self.serialize(example), {**label, "recipe": recipe.to_json(), **by_name}
+        row = {key: labels[key] for key in COLUMNS}
+        return self.serialize({**images, **labels}), {**row, "recipe": recipe.to_json(), **by_name}
 
 
 def _watched(
@@ -375,13 +374,10 @@ def _settings(plan: Plan) -> dict[str, Any]:
 
 def _shards(output: Path, plan: Plan, files: Mapping[str, Path]) -> list[_Shard]:
     """What is to be written, contents dealt out evenly."""
-    images = [
-        RatedImage(distorted=path, score=0, content=content) for content, path in files.items()
-    ]
-    parts = split_records(images, by="content", parts=plan.parts, seed=plan.seed)
+    part_of = assign_parts(files, plan.parts, plan.seed)
     found = []
-    for part, records in parts.items():
-        contents = [record.content for record in records]
+    for part in SPLITS:
+        contents = [content for content in files if part_of[content] == part]
         count = min(plan.shards, len(contents))
         found += [
             _Shard(output, part, place, count, tuple(contents[place::count]))

@@ -22,7 +22,7 @@ import grain
 import numpy as np
 
 from jiqa.datasets.builders import Prepared
-from jiqa.datasets.generator import LABELS
+from jiqa.datasets.generator import COLUMNS, LABELS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -417,9 +417,8 @@ def read_labels(source: Sequence[Item]) -> "pd.DataFrame":
         labels = labels[labels["split"] == source.split].drop(columns="split")
         if len(labels) == len(source):  # else it is a part of a part
             return labels.reset_index(drop=True)
-    columns = ("name", "content", "distortion", "level", "score", "higher_is_better")
     found = _decoding(source, ())
-    return pd.DataFrame([{key: item.get(key) for key in columns} for item in found])
+    return pd.DataFrame([{key: item.get(key) for key in COLUMNS} for item in found])
 
 
 def list_types(source: Sequence[Item]) -> list[str]:

@@ -4,6 +4,7 @@ What is missing or damaged is reported together, with the layout that was expect
 data set comes from: a download that broke off should be found now and not after hours of training.
 """
 
+import functools
 import math
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -111,7 +112,7 @@ def check_images(
     Raises:
         FileNotFoundError: Files are missing or damaged; says of each what is wrong.
     """
-    _check_files(data_set.records, _damage, data_set, workers, progress)
+    _check_files(data_set.records, _decode, data_set, workers, progress)
 
 
 def _read(publication: Publication, folder: Folder, partial: bool) -> DataSet:
@@ -127,7 +128,7 @@ def _read(publication: Publication, folder: Folder, partial: bool) -> DataSet:
             f"the labels in {folder.root} are damaged ({error}).\n{publication.expected}"
         ) from error
     data_set = DataSet(publication.name, publication.title, publication.kind, records)
-    _check_files(records, _flaw, data_set)
+    _check_files(records, image_size, data_set)
     return data_set
 
 
@@ -169,16 +170,17 @@ def _check_number(
 
 def _check_files(
     records: Iterable[Record],
-    examine: Callable[[Path], str],
+    examine: Callable[[Path], object],
     data_set: DataSet,
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Raises FileNotFoundError with all files that `examine` finds something wrong with."""
+    """Raises FileNotFoundError with all files that are not there or that `examine` refuses."""
     files = sorted({file for record in records for file in record.images.values()})
+    find_flaw = functools.partial(_flaw, examine=examine)
     flaws = []
     with thread_pool(workers) as pool:
-        for done, flaw in enumerate(pool.map(examine, files, chunksize=64), start=1):
+        for done, flaw in enumerate(pool.map(find_flaw, files), start=1):
             flaws += [flaw] if flaw else []
             if progress is not None:
                 progress(done, len(files))
@@ -192,23 +194,16 @@ def _check_files(
         )
 
 
-def _flaw(file: Path) -> str:
-    """What is wrong with an image as far as its header shows, or ""."""
+def _decode(file: Path) -> None:
+    read_image(file, alpha="drop", color_profile="keep")
+
+
+def _flaw(file: Path, examine: Callable[[Path], object]) -> str:
+    """What is wrong with an image as far as an examination shows, or ""."""
     if not file.exists():
         return f"{file}: missing"
     try:
-        image_size(file)
-    except ImageError as error:
-        return str(error)
-    return ""
-
-
-def _damage(file: Path) -> str:
-    """What is wrong with an image, or ""."""
-    if not file.exists():
-        return f"{file}: missing"
-    try:
-        read_image(file, alpha="drop", color_profile="keep")
+        examine(file)
     except ImageError as error:
         return str(error)
     return ""

@@ -6,7 +6,7 @@ Such a split must be asked for by name.
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal, TypeVar
 
 from jiqa.datasets.records import SPLITS, Record
@@ -62,7 +62,7 @@ def split_records(
         labels = [record.split for record in records]
     elif by in ("content", "image"):
         keys = [record.content if by == "content" else str(n) for n, record in enumerate(records)]
-        part_of = _assign(keys, parts, seed)
+        part_of = assign_parts(keys, parts, seed)
         labels = [part_of[key] for key in keys]
     else:
         raise ValueError(f"by is {by!r}; give one of official, content, image or None.")
@@ -76,8 +76,25 @@ def split_records(
     return found
 
 
-def _assign(keys: Sequence[str], parts: tuple[float, float, float], seed: int) -> dict[str, str]:
-    """Part by key: the keys in an order that a hash gives, cut where the shares end."""
+def assign_parts(
+    keys: Iterable[str], parts: tuple[float, float, float], seed: int
+) -> dict[str, str]:
+    """The part of each key: keys in an order that a hash gives, cut where the shares end.
+
+    Args:
+        keys: Contents, or other names of what stays together.
+        parts: As in `split_records`.
+        seed: As in `split_records`.
+
+    Returns:
+        "train", "validation" or "test" by key.
+
+    Raises:
+        ValueError: Shares that are not a split, a part that would be empty.
+
+    >>> sorted(assign_parts("abcde", (0.6, 0.2, 0.2), seed=0).values())
+    ['test', 'train', 'train', 'train', 'validation']
+    """
     if len(parts) != 3 or min(parts) < 0 or abs(sum(parts) - 1) > 1e-9:
         raise ValueError(f"parts are {parts}; give three shares with sum 1, such as 0.6, 0.2, 0.2.")
     order = sorted(set(keys), key=lambda key: hashlib.sha256(f"{seed}:{key}".encode()).digest())

@@ -94,6 +94,16 @@ def _open(path: Path, columns: Mapping[str, str]) -> "pd.DataFrame":
         raise ValueError(
             f"{path} has no column {', '.join(missing)}; it has {', '.join(map(str, table))}."
         )
+    return rename_columns(table, columns)
+
+
+def rename_columns(table: "pd.DataFrame", columns: Mapping[str, str]) -> "pd.DataFrame":
+    """A table some of whose columns are called otherwise; others of the new names are left out.
+
+    Args:
+        table: The table.
+        columns: What it calls a column, by the name that it should have.
+    """
     replaced = [name for name in columns if name not in columns.values()]
     table = table.drop(columns=replaced, errors="ignore")
     return table.rename(columns={given: name for name, given in columns.items()})

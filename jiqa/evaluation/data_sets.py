@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from jiqa import datasets
 from jiqa.datasets.records import Kind, RatedImage
-from jiqa.datasets.tables import OPINIONS, find_opinion
+from jiqa.datasets.tables import OPINIONS, find_opinion, rename_columns
 from jiqa.pairs import Pair
 
 if TYPE_CHECKING:
@@ -124,9 +124,7 @@ def read_scores(
     wanted = [*rename.values(), *(metrics or [])]
     if missing := [name for name in wanted if name not in table]:
         raise ValueError(f"{path} has no column {', '.join(missing)}; it has {_listed(table)}.")
-    replaced = [name for name in rename if name not in rename.values()]
-    table = table.drop(columns=replaced, errors="ignore")
-    table = table.rename(columns={given: name for name, given in rename.items()})
+    table = rename_columns(table, rename)
     find_opinion(str(path), {str(name): None for name in table})
     if metrics is None:
         known = {*NUMBERS, *LABELS}

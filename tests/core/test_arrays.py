@@ -95,3 +95,51 @@ def test_weights_broadcast_over_the_batch():
     for bad in (np.ones(9), np.ones((9, 8)), np.ones((4, 8, 9)), np.ones((1, 2, 3, 8, 9))):
         with pytest.raises(ValueError, match=r"give \[..., 8, 9\]"):
             arrays.check_weights("test", bad, shape)
+
+
+def test_angles_are_those_of_numpy_all_round():
+    turns = np.linspace(-np.pi, np.pi, 4001)
+    lengths = np.geomspace(1e-12, 1e12, 7)[:, None]
+    y, x = lengths * np.sin(turns), lengths * np.cos(turns)
+    expected = np.arctan2(y.astype(np.float32), x.astype(np.float32))
+    found = jax.jit(arrays.arctan2)(jnp.float32(y), jnp.float32(x))
+    assert found.dtype == jnp.float32
+    assert_allclose(found, expected, atol=4e-7)
+    assert_allclose(jax.vmap(arrays.arctan2)(jnp.float32(y), jnp.float32(x)), found, atol=4e-7)
+    small = jnp.float32([1e-20, 1e-6, 0.01])  # of small angles every digit counts
+    assert_allclose(arrays.arctan2(small, jnp.ones(3, jnp.float32)), np.arctan(small), rtol=3e-7)
+    assert_allclose(arrays.arctan2(jnp.asarray(y), jnp.asarray(x)), np.arctan2(y, x), rtol=1e-15)
+
+
+def test_angles_have_finite_gradients():
+    for dtype in (jnp.float32, jnp.float64):
+        y, x = (jnp.array(values, dtype) for values in ([0.3, -2.0, 1.0], [0.7, -0.1, 0.0]))
+        for place in (0, 1):
+            slope = jax.vmap(jax.grad(arrays.arctan2, argnums=place))(y, x)
+            expected = jax.vmap(jax.grad(jnp.arctan2, argnums=place))(y, x)
+            assert_allclose(slope, expected, rtol=1e-6, atol=1e-7)
+            assert jax.grad(arrays.arctan2, argnums=place)(dtype(0), dtype(0)) == 0
+
+
+def test_powers_in_single_precision():
+    base = np.geomspace(1e-30, 1e30, 601)
+    for exponent in (1 / 3, 0.3, 2.4):
+        expected = base**exponent
+        there = (expected > 1e-37) & (expected < 1e37)
+        found = jax.jit(arrays.safe_power)(jnp.float32(base), exponent)
+        assert_allclose(found[there], expected[there], rtol=2e-5)
+        near = (base > 1e-3) & (base < 1e3)
+        assert_allclose(found[near], expected[near], rtol=2e-6)
+    slope = jax.vmap(jax.grad(lambda x: arrays.safe_power(x, 0.3)))
+    assert jnp.isfinite(slope(jnp.float32([0, 1e-45, 1e-40, 1.2e-38]))).all()
+
+
+def test_rounding_passes_gradients(rng):
+    values = jnp.asarray(rng.random((3, 4)))
+
+    def rounded(x):
+        return arrays.pass_through(jnp.round(10 * x), 10 * x)
+
+    for each in (rounded, jax.jit(rounded), jax.vmap(rounded)):
+        assert_allclose(each(values), np.round(10 * values))
+    assert_allclose(jax.grad(lambda x: rounded(x).sum())(values), 10)

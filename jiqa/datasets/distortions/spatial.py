@@ -1,5 +1,7 @@
 """Spatial: jitter, displaced patches, coarse pixels and blocks of one colour."""
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -71,16 +73,11 @@ def sample(image: jax.Array, places: jax.Array) -> jax.Array:
 def non_eccentricity_patch(image: jax.Array, count: ArrayLike, key: jax.Array) -> jax.Array:
     """Patches of 16 x 16 pixels, copied to a place at most 8 pixels away."""
     check_least_side("kadid_non_eccentricity_patch", image.shape, PATCH)
-    spots, moves = jax.random.split(key)
-    count = jnp.asarray(count, image.dtype)
 
-    def paste(i: jax.Array, image: jax.Array) -> jax.Array:
-        spot = _spot(jax.random.fold_in(spots, i), image.shape, PATCH)
-        low, high = -(PATCH // 2), PATCH // 2 + 1
-        move = jax.random.randint(jax.random.fold_in(moves, i), (2,), low, high)
-        return _paste(image, spot, move, PATCH, jnp.ones((), image.dtype))
+    def draw_move(key: jax.Array) -> jax.Array:
+        return jax.random.randint(key, (2,), -(PATCH // 2), PATCH // 2 + 1)
 
-    return jax.lax.fori_loop(0, count.astype(jnp.int32), paste, image)
+    return _displace(image, count, key, PATCH, draw_move)
 
 
 @distortion(
@@ -93,14 +90,29 @@ def non_eccentricity_patch(image: jax.Array, count: ArrayLike, key: jax.Array) -
 def displaced_patches(image: jax.Array, count: ArrayLike, key: jax.Array) -> jax.Array:
     """Patches of 15 x 15 pixels, copied 5 pixels away; a fraction of a patch is a faint one."""
     check_least_side("tid_displaced_patches", image.shape, TID_PATCH)
+
+    def draw_move(key: jax.Array) -> jax.Array:
+        sides = TID_DISTANCE * jnp.array([[0, 1], [1, 0], [0, -1], [-1, 0]])
+        return sides[jax.random.randint(key, (), 0, 4)]
+
+    return _displace(image, count, key, TID_PATCH, draw_move)
+
+
+def _displace(
+    image: jax.Array,
+    count: ArrayLike,
+    key: jax.Array,
+    size: int,
+    draw_move: Callable[[jax.Array], jax.Array],
+) -> jax.Array:
+    """Copies random squares, each by a move that is drawn; a fraction of one is a faint one."""
     spots, moves = jax.random.split(key)
     count = jnp.asarray(count, image.dtype)
 
     def paste(i: jax.Array, image: jax.Array) -> jax.Array:
-        spot = _spot(jax.random.fold_in(spots, i), image.shape, TID_PATCH)
-        side = jax.random.randint(jax.random.fold_in(moves, i), (), 0, 4)
-        move = TID_DISTANCE * jnp.array([[0, 1], [1, 0], [0, -1], [-1, 0]])[side]
-        return _paste(image, spot, move, TID_PATCH, jnp.minimum(count - i, 1))
+        spot = _spot(jax.random.fold_in(spots, i), image.shape, size)
+        move = draw_move(jax.random.fold_in(moves, i))
+        return _paste(image, spot, move, size, jnp.minimum(count - i, 1))
 
     return jax.lax.fori_loop(0, jnp.ceil(count).astype(jnp.int32), paste, image)
 
@@ -154,15 +166,11 @@ def pixelate(image: jax.Array, strength: ArrayLike) -> jax.Array:
 def color_block(image: jax.Array, count: ArrayLike, key: jax.Array) -> jax.Array:
     """Blocks of 32 x 32 pixels, each of a random colour."""
     check_least_side("kadid_color_block", image.shape, BLOCK)
-    spots, colors = jax.random.split(key)
 
-    def paint(i: jax.Array, image: jax.Array) -> jax.Array:
-        spot = _spot(jax.random.fold_in(spots, i), image.shape, BLOCK)
-        color = jax.random.uniform(jax.random.fold_in(colors, i), image.shape[-1:], image.dtype)
-        block = jnp.broadcast_to(color, (BLOCK, BLOCK, image.shape[-1]))
-        return jax.lax.dynamic_update_slice(image, block, (*spot, 0))
+    def draw_color(key: jax.Array, mean: jax.Array) -> jax.Array:
+        return jax.random.uniform(key, mean.shape, mean.dtype)
 
-    return jax.lax.fori_loop(0, jnp.asarray(count, jnp.int32), paint, image)
+    return _paint_blocks(image, count, key, draw_color)
 
 
 @distortion(
@@ -183,14 +191,27 @@ def local_blocks(
     The PSNR hardly changes, and observers prefer many faint blocks to few strong ones.
     """
     check_least_side("tid_local_blocks", image.shape, BLOCK)
+
+    def draw_color(key: jax.Array, mean: jax.Array) -> jax.Array:
+        return jnp.clip(mean + offset * jax.random.normal(key, mean.shape, mean.dtype), 0, 1)
+
+    return _paint_blocks(image, variant, key, draw_color)
+
+
+def _paint_blocks(
+    image: jax.Array,
+    count: ArrayLike,
+    key: jax.Array,
+    draw_color: Callable[[jax.Array, jax.Array], jax.Array],
+) -> jax.Array:
+    """Paints random squares in colours that are drawn, given the mean of what was there."""
     spots, colors = jax.random.split(key)
     shape = (BLOCK, BLOCK, image.shape[-1])
 
     def paint(i: jax.Array, image: jax.Array) -> jax.Array:
         spot = _spot(jax.random.fold_in(spots, i), image.shape, BLOCK)
         mean = jax.lax.dynamic_slice(image, (*spot, 0), shape).mean((0, 1))
-        away = jax.random.normal(jax.random.fold_in(colors, i), mean.shape, image.dtype)
-        color = jnp.clip(mean + offset * away, 0, 1)
+        color = draw_color(jax.random.fold_in(colors, i), mean)
         return jax.lax.dynamic_update_slice(image, jnp.broadcast_to(color, shape), (*spot, 0))
 
-    return jax.lax.fori_loop(0, jnp.asarray(variant, jnp.int32), paint, image)
+    return jax.lax.fori_loop(0, jnp.asarray(count, jnp.int32), paint, image)

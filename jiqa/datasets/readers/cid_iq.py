@@ -1,5 +1,6 @@
 """CID:IQ: Colourlab image database, rated at two viewing distances."""
 
+import functools
 import re
 
 from jiqa.datasets.catalogue import published
@@ -20,15 +21,9 @@ Images/Original/final01.bmp to final23.bmp
 Images/Reproduction/1_JPEG2000_Compression/final<image>_d1_l<level>.bmp, and five more folders
 MOS{0}.mat: MOS{0} of 690 images by folder and name; or CIDIQ_MOS{0}.txt (from \
 github.com/icbcbicc/IQA-Dataset): dis_img_path, dis_type, ref_img_path, score"""
-HOME = "https://www.ntnu.edu/web/colourlab/software"
-PAPER = "X. Liu, M. Pedersen, J. Hardeberg, ICISP 2014"
-NOTE = (
-    "Nine categories, 17 observers, at 50 and 100 cm: the distance matters for metrics that take "
-    "pixels per degree."
-)
 
 
-def _read(folder: Folder, distance: int) -> list[RatedImage]:
+def read_cid_iq(folder: Folder, distance: int) -> list[RatedImage]:
     """Scores are in the order of folders and, within one, of images and levels."""
     listed = folder.find(f"CIDIQ_MOS{distance}.txt")
     if folder.find(f"MOS{distance}.mat"):
@@ -65,37 +60,18 @@ def _read(folder: Folder, distance: int) -> list[RatedImage]:
     return records
 
 
-@published(
-    "cid_iq_50cm",
-    title="CID:IQ 50 cm",
-    kind="mos",
-    images=690,
-    references=23,
-    score_range=(1, 9),
-    labels=("MOS50.mat|CIDIQ_MOS50.txt",),
-    layout=LAYOUT.format(50),
-    home=HOME,
-    paper=PAPER,
-    note=NOTE,
-)
-def read_cid_iq_50cm(folder: Folder) -> list[RatedImage]:
-    """As seen from 50 cm."""
-    return _read(folder, 50)
-
-
-@published(
-    "cid_iq_100cm",
-    title="CID:IQ 100 cm",
-    kind="mos",
-    images=690,
-    references=23,
-    score_range=(1, 9),
-    labels=("MOS100.mat|CIDIQ_MOS100.txt",),
-    layout=LAYOUT.format(100),
-    home=HOME,
-    paper=PAPER,
-    note=NOTE,
-)
-def read_cid_iq_100cm(folder: Folder) -> list[RatedImage]:
-    """As seen from 100 cm."""
-    return _read(folder, 100)
+for _distance in (50, 100):
+    published(
+        f"cid_iq_{_distance}cm",
+        title=f"CID:IQ {_distance} cm",
+        kind="mos",
+        images=690,
+        references=23,
+        score_range=(1, 9),
+        labels=(f"MOS{_distance}.mat|CIDIQ_MOS{_distance}.txt",),
+        layout=LAYOUT.format(_distance),
+        home="https://www.ntnu.edu/web/colourlab/software",
+        paper="X. Liu, M. Pedersen, J. Hardeberg, ICISP 2014",
+        note="Nine categories, 17 observers, at 50 and 100 cm: the distance matters for metrics "
+        "that take pixels per degree.",
+    )(functools.partial(read_cid_iq, distance=_distance))

@@ -1,5 +1,6 @@
 """KADID-10k and KonIQ-10k: databases of the University of Konstanz."""
 
+import functools
 import re
 
 from jiqa.datasets.catalogue import published
@@ -54,7 +55,8 @@ def read_kadid10k(folder: Folder) -> list[RatedImage]:
     return records
 
 
-def _koniq10k(folder: Folder, size: str) -> list[RatedImage]:
+def read_koniq10k(folder: Folder, size: str) -> list[RatedImage]:
+    """A row an image, with the share of votes in each category."""
     categories = ["c1", "c2", "c3", "c4", "c5"]
     columns = ["image_name", *categories, "c_total", "MOS", "SD", "set"]
     labels = folder.path("koniq10k_distributions_sets.csv")
@@ -75,52 +77,29 @@ def _koniq10k(folder: Folder, size: str) -> list[RatedImage]:
     ]
 
 
-def _koniq_layout(size: str) -> str:
-    return f"""\
-{size}/<image>.jpg
+def _has_koniq10k(folder: Folder, size: str) -> bool:
+    return bool(folder.matching(f"{size}/*"))
+
+
+for _name, _title, _size in (
+    ("koniq10k", "KonIQ-10k", "1024x768"),
+    ("koniq10k_512x384", "KonIQ-10k 512x384", "512x384"),
+):
+    published(
+        _name,
+        title=_title,
+        kind="mos",
+        images=10073,
+        references=0,
+        score_range=(3.91, 88.39),
+        labels=("koniq10k_distributions_sets.csv",),
+        layout=f"""\
+{_size}/<image>.jpg
 koniq10k_distributions_sets.csv (from github.com/subpic/koniq): image_name, c1 to c5, c_total, \
-MOS, SD, set"""
-
-
-KONIQ_NOTE = (
-    "MOS is on a scale to 100, the votes and their SD are from 1 to 5: the SD is not given as that "
-    "of the score. The official split is in the labels."
-)
-
-
-@published(
-    "koniq10k",
-    title="KonIQ-10k",
-    kind="mos",
-    images=10073,
-    references=0,
-    score_range=(3.91, 88.39),
-    labels=("koniq10k_distributions_sets.csv",),
-    layout=_koniq_layout("1024x768"),
-    home="http://database.mmsp-kn.de/koniq-10k-database.html",
-    paper="V. Hosu, H. Lin, T. Sziranyi, D. Saupe, IEEE TIP 29, 2020",
-    note=KONIQ_NOTE,
-    recognises=lambda folder: bool(folder.matching("1024x768/*")),
-)
-def read_koniq10k(folder: Folder) -> list[RatedImage]:
-    """A row an image, with the share of votes in each category."""
-    return _koniq10k(folder, "1024x768")
-
-
-@published(
-    "koniq10k_512x384",
-    title="KonIQ-10k 512x384",
-    kind="mos",
-    images=10073,
-    references=0,
-    score_range=(3.91, 88.39),
-    labels=("koniq10k_distributions_sets.csv",),
-    layout=_koniq_layout("512x384"),
-    home="http://database.mmsp-kn.de/koniq-10k-database.html",
-    paper="V. Hosu, H. Lin, T. Sziranyi, D. Saupe, IEEE TIP 29, 2020",
-    note=KONIQ_NOTE,
-    recognises=lambda folder: bool(folder.matching("512x384/*")),
-)
-def read_koniq10k_small(folder: Folder) -> list[RatedImage]:
-    """The same images at half the size."""
-    return _koniq10k(folder, "512x384")
+MOS, SD, set""",
+        home="http://database.mmsp-kn.de/koniq-10k-database.html",
+        paper="V. Hosu, H. Lin, T. Sziranyi, D. Saupe, IEEE TIP 29, 2020",
+        note="MOS is on a scale to 100, the votes and their SD are from 1 to 5: the SD is not "
+        "given as that of the score. The official split is in the labels.",
+        recognises=functools.partial(_has_koniq10k, size=_size),
+    )(functools.partial(read_koniq10k, size=_size))

@@ -20,11 +20,6 @@ EXCEPTIONS = {
 }
 
 
-@pytest.fixture(scope="module")
-def photographs(shared_data):
-    return read_photographs(shared_data)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "dbcnn_jpeg2000"])
 def test_levels_are_worse_and_worse(photographs, name):

@@ -21,11 +21,6 @@ EXCEPTIONS = {
 }
 
 
-@pytest.fixture(scope="module")
-def photographs(shared_data):
-    return read_photographs(shared_data)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [n for n in list_distortions("tid") if n != "tid_local_blocks"])
 def test_levels_have_their_psnr_and_are_worse_and_worse(photographs, name):

@@ -125,6 +125,26 @@ def mean_of_worst(values: jax.Array, count: int, weights: jax.Array | None = Non
     return jnp.sum(shares * ranked, axis=-2) / jnp.sum(shares, axis=-2)
 
 
+def largest(values: jax.Array) -> jax.Array:
+    """The largest value, found by its place.
+
+    The derivative of `jax.numpy.max` looks for values that equal the largest. A compiler may have
+    computed the map twice, rounded otherwise, so that there is none, and 0 / 0 is not a number.
+
+    Args:
+        values: Map `[..., H, W, C]`.
+
+    Returns:
+        `[..., C]`; the gradient goes to the first of equal ones.
+
+    >>> print(largest(jnp.array([1.0, 6.0, 2.0]).reshape(1, 3, 1)))
+    [6.]
+    """
+    flat = _flatten(values)
+    place = jnp.argmax(flat, axis=-2, keepdims=True)
+    return jnp.take_along_axis(flat, place, axis=-2)[..., 0, :]
+
+
 def median(values: jax.Array, weights: jax.Array | None = None) -> jax.Array:
     """The middle value, the mean of two where there are two.
 

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jiqa.core import pooling
 from jiqa.core.arrays import safe_divide, safe_sqrt
 from jiqa.core.color import (
     gray_to_rgb,
@@ -250,6 +251,6 @@ def _log_gabor(frequency: float, bandwidth: float) -> Any:
 
 def _to_unit_range(images: jax.Array) -> jax.Array:
     """Every image and channel stretched to [0, 1] (`mat2gray`); constant ones become 0."""
-    lowest = images.min((-3, -2), keepdims=True)
-    highest = images.max((-3, -2), keepdims=True)
+    lowest = -pooling.largest(-images)[..., None, None, :]
+    highest = pooling.largest(images)[..., None, None, :]
     return safe_divide(images - lowest, highest - lowest)

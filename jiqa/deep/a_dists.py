@@ -67,6 +67,7 @@ def a_dists(
     Raises:
         ValueError: Images are too small for the network (16 pixels).
 
+    >>> from jiqa.deep.backbones.vgg import vgg16
     >>> features = vgg16.initialize(np.random.default_rng(0), ["features"])
     >>> black, white = jnp.zeros((16, 16, 3)), jnp.ones((16, 16, 3))
     >>> bool(a_dists(features, black, white) > 0)

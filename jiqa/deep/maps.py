@@ -165,8 +165,9 @@ def layer_mean(
         `[...]`.
 
     >>> import jax.numpy as jnp
-    >>> print(layer_mean(jnp.array([[1.0, 3.0]]), jnp.array([[0.0, 0.0, 1.0, 1.0]])))
-    3.0
+    >>> layer = jnp.array([[1.0, 3.0]])
+    >>> round(float(layer_mean(layer, jnp.array([[0.0, 0.0, 1.0, 1.0]]))), 3)  # from 1/7 and 6/7
+    2.714
     """
     size = local.shape[-2:]
     fitted = layer_weights(weights, size) if layer is None else layer_weights(weights, layer, size)

@@ -154,6 +154,7 @@ def st_lpips(
     Raises:
         ValueError: An unknown network, or images too small for it.
 
+    >>> import numpy as np
     >>> parameters = NETWORKS["alex"].backbone.initialize(np.random.default_rng(0))
     >>> parameters["heads"] = {str(i): np.ones(1) for i in range(5)}
     >>> black, white = jnp.zeros((24, 24, 3)), jnp.ones((24, 24, 3))

@@ -148,7 +148,7 @@ def butteraugli(
     local = _difference_map(reference, distorted, data_range, intensity_target)
     weights = pooling.fit_weights(weights, 1, *local.shape[-2:])
     seen = local if weights is None else jnp.where(weights > 0, local, 0)
-    largest = seen.max((-2, -1))
+    largest = pooling.largest(seen[..., None])[..., 0]
     if norm == math.inf:
         return largest
     # Relative to the largest, so that high powers stay in range.

@@ -1,5 +1,9 @@
 """Saliency: where it is, on which scale, and on images with nothing to see."""
 
+import os
+import subprocess
+import sys
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -88,3 +92,18 @@ def test_center_prior_falls_from_the_centre():
     assert prior.shape == (2, 21, 41)
     assert np.unravel_index(prior[0].argmax(), (21, 41)) == (10, 20)
     assert (np.diff(prior[0, 10, 20:]) < 0).all()
+
+
+def test_gradients_are_finite_however_a_compiler_rounds():
+    """Without optimisation the map and what is compared with its extremes are rounded otherwise."""
+    script = """
+import jax, numpy as np
+jax.config.update("jax_enable_x64", True)
+from jiqa.core.saliency import spectral_residual
+image = 0.1 + 0.8 * np.random.default_rng(0).random((17, 20, 3))
+slope = jax.jit(jax.grad(lambda x: spectral_residual(x).sum()))(image)
+assert np.isfinite(slope).all() and np.abs(slope).max() > 0
+"""
+    flags = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+    environment = {**os.environ, "XLA_FLAGS": flags}
+    subprocess.run([sys.executable, "-c", script], check=True, env=environment)

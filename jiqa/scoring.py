@@ -7,6 +7,7 @@ reported with its pair, and the rest is scored. With an output file the work sur
 
 import ast
 import contextlib
+import hashlib
 import inspect
 import itertools
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
@@ -28,6 +29,7 @@ from jiqa.results import TABLE_SUFFIXES, Journal, Outcome, Scores, circumstances
 if TYPE_CHECKING:
     import pandas as pd
 
+NETWORK_SUFFIX = ".safetensors"
 
 def score_files(
     pairs: Sequence[Pair],
@@ -115,7 +117,8 @@ def parse_metric(text: str) -> Metric:
 
     Args:
         text: A registered name, then options as `name:option=value:option=value`, such as
-            `ssim:luma=bt601:window_size=7`. Values are Python's; what is none is a string.
+            `ssim:luma=bt601:window_size=7`. Values are Python's; what is none is a string. Or the
+            file of a trained network, `model.safetensors`.
 
     Returns:
         The metric with these options fixed.
@@ -127,6 +130,10 @@ def parse_metric(text: str) -> Metric:
     >>> dict(parse_metric("ssim:luma=bt601:window_size=7").options)
     {'luma': 'bt601', 'window_size': 7}
     """
+    if text.endswith(NETWORK_SUFFIX):
+        from jiqa.networks.scorer import load_metric
+
+        return load_metric(text)
     name, *settings = text.split(":")
     found = find(name)
     allowed = _options(found)
@@ -199,11 +206,17 @@ def _settings(metrics: Mapping[str, Metric], reading: Mapping[str, Any]) -> dict
             "options": _options(metric),
             "higher_is_better": metric.higher_is_better,
             "identical": _finite(metric.identical),
+            **({"sha256": _digest(column)} if column.endswith(NETWORK_SUFFIX) else {}),
         }
         for column, metric in metrics.items()
     }
     versions = {"jiqa": jiqa.__version__, "jax": jax.__version__}
     return {**versions, **reading, "metrics": facts}
+
+
+def _digest(path: str) -> str:
+    """The SHA-256 of a network's file, so that no run goes on with another network."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
 def _written_down(

@@ -18,6 +18,7 @@ from jiqa.cli.opinions import mos
 from jiqa.cli.parameters import weights
 from jiqa.cli.scoring import score
 from jiqa.cli.sets import compare_sets, set_statistics
+from jiqa.cli.training import train
 
 COMMANDS: dict[str, Callable[..., int]] = {
     "score": score,
@@ -32,6 +33,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "fit-brisque": fit_brisque,
     "weights": weights,
     "mos": mos,
+    "train": train,
 }
 
 

@@ -28,7 +28,8 @@ def score(
     ],
     /,
     *,
-    metrics: str = "psnr,ssim",
+    metrics: str | None = None,
+    model: Path | None = None,
     output: Path | None = None,
     resume: bool = False,
     pattern: str | None = None,
@@ -48,7 +49,9 @@ def score(
     Args:
         images: REFERENCE DISTORTED (files or folders; one reference file serves a folder), or a
             manifest, or one image or folder for metrics without a reference.
-        metrics: Names from `jiqa list`, with options as in ssim:luma=bt601:window_size=7.
+        metrics: Names from `jiqa list`, with options as in ssim:luma=bt601:window_size=7; if none
+            and no model is given, psnr,ssim.
+        model: A network that `jiqa train` trained.
         output: Table to write: .csv, .parquet or .json. Unfinished work is kept beside it.
         resume: Continue an unfinished run of this output.
         pattern: How a distorted image is named after its reference, such as {reference}_*.
@@ -65,6 +68,9 @@ def score(
 
     if not 1 <= len(images) <= 2:
         raise ValueError(f"score takes one or two paths, not {len(images)}; see jiqa score --help.")
+    if metrics is None and model is None:
+        metrics = "psnr,ssim"
+    names = split_names(metrics or "") + ([] if model is None else [str(model)])
     pairs = find_pairs(*images, pattern=pattern, unpaired=unpaired)
 
     from jiqa.scoring import score_files, use_compilation_cache
@@ -74,7 +80,7 @@ def score(
         with progress_bar("scoring", "pairs") as progress:
             scores = score_files(
                 pairs,
-                split_names(metrics),
+                names,
                 output=output,
                 resume=resume,
                 alpha=alpha,

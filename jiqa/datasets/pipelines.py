@@ -14,7 +14,7 @@ would change its quality. What is read ahead, by threads or worker processes, ch
 import copy
 import itertools
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -132,16 +132,22 @@ class Batches(Iterator[Batch]):
     Attributes:
         dataset: Grain's `MapDataset`: `dataset[n]` is batch n.
         step: The number of the batch that comes next.
+        batch_size: Examples of a batch in this process.
     """
 
     def __init__(
-        self, dataset: grain.MapDataset, loading: Loading, settings: dict[str, Any]
+        self,
+        make: Callable[[Loading], grain.MapDataset],
+        loading: Loading,
+        settings: dict[str, Any],
     ) -> None:
         """Nothing is read before the first batch is asked for."""
-        self.dataset = dataset
+        self.dataset = make(loading)
         self.step = 0
-        self._loading = loading
-        self._settings = json.loads(json.dumps(settings))  # as a stored state has them
+        self.batch_size = loading.batch_size
+        self._make, self._loading, self._facts = make, loading, settings
+        ordering = {k: v for k, v in asdict(loading).items() if k not in CHANGEABLE}
+        self._settings = json.loads(json.dumps({**ordering, **settings}))  # as stored
         self._iterator: Iterator[Batch] | None = None
 
     def __next__(self) -> Batch:
@@ -151,6 +157,27 @@ class Batches(Iterator[Batch]):
         batch = next(self._iterator)
         self.step += 1
         return batch
+
+    def shared(self, process_index: int, process_count: int) -> "Batches":
+        """One process' share of these batches: together the processes have the same examples.
+
+        Raises:
+            ValueError: The batch size is no multiple of the number of processes, or the batches
+                are a share already.
+        """
+        size, rest = divmod(self.batch_size, process_count)
+        if rest or self._loading.process_count > 1:
+            raise ValueError(
+                f"batches of {self.batch_size}, of {self._loading.process_count} processes, cannot "
+                f"be shared among {process_count}; make batch_size a multiple of these."
+            )
+        loading = replace(
+            self._loading,
+            batch_size=size,
+            process_index=process_index,
+            process_count=process_count,
+        )
+        return Batches(self._make, loading, self._facts)
 
     def get_state(self) -> dict[str, Any]:
         """All that is needed to go on elsewhere, for JSON: the step, and what batches depend on."""
@@ -531,30 +558,35 @@ def _batches(
     """The stream of examples in the order that `loading` asks for."""
     loading = loading or Loading()
     example = replace(example, pixels=loading.pixels)
-    dataset = grain.MapDataset.source(_decoding(source, images) if images else source)
-    dataset = dataset.seed(loading.seed)
-    if loading.shuffle:
-        dataset = dataset.shuffle()
-    # Random before it is shared out: no two processes crop alike.
-    dataset = dataset.random_map(example)
-    count = loading.process_count
-    if loading.drop_rest:
-        dataset = dataset.slice(slice(len(dataset) // count * count))
-    dataset = dataset.slice(slice(loading.process_index, None, count)).repeat(loading.epochs)
-    dataset = dataset.batch(loading.batch_size, drop_remainder=loading.drop_rest, batch_fn=_stack)
-    if not len(dataset):
-        raise ValueError(
-            f"{len(source)} examples for {count} processes fill no batch of "
-            f"{loading.batch_size}; make it smaller, or say drop_rest=False."
+    decoded = _decoding(source, images) if images else source
+
+    def make(loading: Loading) -> grain.MapDataset:
+        dataset = grain.MapDataset.source(decoded).seed(loading.seed)
+        if loading.shuffle:
+            dataset = dataset.shuffle()
+        # Random before it is shared out: no two processes crop alike.
+        dataset = dataset.random_map(example)
+        count = loading.process_count
+        if loading.drop_rest:
+            dataset = dataset.slice(slice(len(dataset) // count * count))
+        dataset = dataset.slice(slice(loading.process_index, None, count)).repeat(loading.epochs)
+        dataset = dataset.batch(
+            loading.batch_size, drop_remainder=loading.drop_rest, batch_fn=_stack
         )
+        if not len(dataset):
+            raise ValueError(
+                f"{len(source)} examples for {count} processes fill no batch of "
+                f"{loading.batch_size}; make it smaller, or say drop_rest=False."
+            )
+        return dataset
+
     settings = {
         "pipeline": type(example).__name__.strip("_"),
         "examples": len(source),
-        **{key: value for key, value in asdict(loading).items() if key not in CHANGEABLE},
         **asdict(example),
         **facts,
     }
-    return Batches(dataset, loading, settings)
+    return Batches(make, loading, settings)
 
 
 def _stack(examples: Sequence[Item]) -> Batch:

@@ -1,0 +1,18 @@
+"""Networks that learn quality from rated images, in Flax: one file a published network.
+
+    from jiqa.networks import Model
+
+    model = Model.create("cnniqa")  # or Model.load("cnniqa.safetensors")
+    model(images)["score"]
+"""
+
+from jiqa.networks.network import (
+    Model,
+    count_parameters,
+    find_network,
+    list_networks,
+    network,
+    read_about,
+)
+
+__all__ = ["Model", "count_parameters", "find_network", "list_networks", "network", "read_about"]

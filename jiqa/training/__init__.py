@@ -1,0 +1,14 @@
+"""Training of networks: losses, a trainer that resumes exactly, checkpoints.
+
+    from jiqa.training import Data, train
+
+    model = train(recipe(Data.open("generated")), "run")
+
+Recipes, one a network, are plain files in the folder `configs`.
+"""
+
+from jiqa.training.data import Data
+from jiqa.training.recipe import Recipe, Stage
+from jiqa.training.trainer import train
+
+__all__ = ["Data", "Recipe", "Stage", "train"]

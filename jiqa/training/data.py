@@ -1,0 +1,59 @@
+"""What a recipe is given: the parts of a prepared set and their common scale."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jiqa.datasets.builders import Prepared
+from jiqa.datasets.pipelines import Scale, list_types
+
+Item = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Data:
+    """Rated images in three parts that share no content.
+
+    Attributes:
+        train: Items to learn from, as `jiqa.datasets.builders.Prepared` has them.
+        validation: Items by which the best parameters are chosen.
+        test: Items that training never sees.
+        scale: Of the scores of the part for training: 0 the worst, 1 the best.
+        types: The distortions of the part for training, in the order of their numbers.
+    """
+
+    train: Sequence[Item]
+    validation: Sequence[Item]
+    test: Sequence[Item]
+    scale: Scale
+    types: tuple[str, ...]
+
+    @classmethod
+    def open(cls, folder: Path | str) -> "Data":
+        """The parts "train", "validation" and "test" of a prepared set.
+
+        Raises:
+            FileNotFoundError: There is none.
+            ValueError: It lacks a part, or all its scores are the same.
+        """
+        parts = (Prepared(folder, name) for name in ("train", "validation", "test"))
+        return cls.of(*parts)
+
+    @classmethod
+    def of(
+        cls,
+        train: Sequence[Item],
+        validation: Sequence[Item] = (),
+        test: Sequence[Item] = (),
+    ) -> "Data":
+        """Parts from anywhere, with the scale and the types of the first.
+
+        Raises:
+            ValueError: All scores are the same.
+        """
+        return cls(train, validation, test, Scale.of(train), tuple(list_types(train)))
+
+    def epochs_to_steps(self, epochs: float, batch_size: int) -> int:
+        """Steps in which the part for training is seen so often, at least one."""
+        return max(1, round(epochs * len(self.train) / batch_size))

@@ -1,0 +1,49 @@
+"""Optimisers for parts of a network; all others are Optax's."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import optax
+
+
+def by_part(optimizers: Mapping[str, optax.GradientTransformation]) -> optax.GradientTransformation:
+    """An optimiser for each part of a network.
+
+    Args:
+        optimizers: By the beginning of the parameters' paths, whose parts are joined by dots, as in
+            "encoder.conv1"; the longest that fits counts, and "" fits all. What is not to be
+            changed gets `optax.set_to_zero()`.
+
+    Returns:
+        The optimiser, which raises ValueError for a parameter that none fits, and for a beginning
+        that fits no parameter.
+
+    >>> optimizer = by_part({"head": optax.sgd(1.0), "": optax.set_to_zero()})
+    >>> parameters = {"head": {"bias": 1.0}, "body": {"bias": 1.0}}
+    >>> updates, _ = optimizer.update(parameters, optimizer.init(parameters))
+    >>> float(updates["head"]["bias"]), float(updates["body"]["bias"])
+    (-1.0, 0.0)
+    """
+
+    def label(parameters: Any) -> Any:
+        used: set[str] = set()
+
+        def of_leaf(path: Any, _: Any) -> str:
+            name = ".".join(str(key.key) for key in path)
+            fitting = [part for part in optimizers if _begins(name, part)]
+            if not fitting:
+                raise ValueError(f"no optimiser is given for {name}; '' fits all.")
+            used.add(longest := max(fitting, key=len))
+            return longest
+
+        labels = jax.tree_util.tree_map_with_path(of_leaf, parameters)
+        if unused := sorted(set(optimizers) - used - {""}):
+            raise ValueError(f"no parameter begins with {', '.join(unused)}.")
+        return labels
+
+    return optax.multi_transform(dict(optimizers), label)
+
+
+def _begins(name: str, part: str) -> bool:
+    return not part or name == part or name.startswith(f"{part}.")

@@ -221,8 +221,9 @@ def read_about(path: str | PathLike[str]) -> dict[str, Any]:
 
 def split(module: nnx.Module) -> tuple[nnx.GraphDef, dict[str, Any], dict[str, Any]]:
     """A Flax module as its structure, its parameters and its statistics, the latter plain trees."""
-    graph, parameters, statistics = nnx.split(module, nnx.Param, ...)
-    return graph, nnx.to_pure_dict(parameters), nnx.to_pure_dict(statistics)
+    graph, *states = nnx.split(module, nnx.Param, ...)
+    parameters, statistics = map(nnx.to_pure_dict, states)
+    return graph, parameters, statistics
 
 
 def count_parameters(network: str, **options: Any) -> int:

@@ -19,7 +19,7 @@ def as_patches(images: jax.Array, size: int) -> jax.Array:
     Raises:
         ValueError: Images are smaller than a patch.
 
-    >>> as_patches(jnp.zeros((2, 70, 100, 3)), 32).shape
+    >>> as_patches(jax.numpy.zeros((2, 70, 100, 3)), 32).shape
     (2, 6, 32, 32, 3)
     """
     if images.ndim == 5:
@@ -49,7 +49,7 @@ def grid(shape: tuple[int, ...], size: int) -> tuple[int, int]:
 def merge_batch(patches: jax.Array) -> jax.Array:
     """Patches of all images in one batch: `[B, P, ...]` as `[B * P, ...]`.
 
-    >>> merge_batch(jnp.zeros((2, 6, 32, 32, 3))).shape
+    >>> merge_batch(jax.numpy.zeros((2, 6, 32, 32, 3))).shape
     (12, 32, 32, 3)
     """
     return patches.reshape(-1, *patches.shape[2:])

@@ -81,7 +81,7 @@ def make_step(recipe: Recipe, stage: Stage, model: Model) -> Step:
             share = 1 - recipe.average
             new["average"] = optax.incremental_update(parameters, state["average"], share)
         logs = {name: value.astype(jnp.float32).mean() for name, value in logs.items()}
-        return new, {**logs, "gradient": optax.global_norm(gradient)}
+        return new, {**logs, "gradient": optax.tree.norm(gradient)}
 
     return jax.jit(step, donate_argnums=0)
 

@@ -53,7 +53,7 @@ def test_damaged_and_foreign_files_are_refused(model, tmp_path):
         Model.load(path)
 
 
-def test_arrays_must_fit(model):
+def test_arrays_must_fit():
     shapes = {"layers": {0: np.zeros(2), 1: np.zeros(3)}}
     with pytest.raises(ValueError, match=r"here: 2 arrays .*layers\.0 is \[3\], not \[2\]"):
         fill(shapes, {"layers.0": np.zeros(3), "layers.1": np.zeros(3), "x": np.zeros(1)}, "here")

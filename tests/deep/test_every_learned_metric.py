@@ -27,12 +27,18 @@ METRICS = [
     if jiqa.find(name).learned and not jiqa.find(name).options and name not in ALIKE | ELSEWHERE
 ]
 SHAPE = (37, 32, 3)
+# Images are brought to a size at which derivatives in double precision do not take minutes.
+SMALL = {"feature_pyramid": {"side": 128, "levels": 2}}
+
+
+def load(name):
+    return jiqa.load(name, **SMALL.get(name, {}))
 
 
 @pytest.mark.parametrize("name", METRICS)
 def test_batches_vmap_shardings_and_scan_give_the_same_score(name, rng):
     """And equal images have the declared score, noisier ones worse ones."""
-    metric = jiqa.load(name)
+    metric = load(name)
     photo = 0.25 + rng.random(SHAPE) / 2
     noise = rng.standard_normal(SHAPE)
     levels = (0, 0.02, 0.05, 0.1, 0.2, 0.1, 0.05, 0.02)
@@ -70,7 +76,7 @@ def test_batches_vmap_shardings_and_scan_give_the_same_score(name, rng):
 def test_gradient_equals_finite_differences(name, rng):
     reference, distorted = 0.1 + 0.8 * rng.random((2, *SHAPE))
     direction = rng.standard_normal((2, *SHAPE))
-    metric = jiqa.load(name)
+    metric = load(name)
 
     @jax.jit
     def loss(metric, x, y):
@@ -100,7 +106,7 @@ def test_gradients_are_finite_on_degenerate_images(name):
 
         return jax.grad(total, argnums=(0, 1), has_aux=True)(x, y)
 
-    gradients, values = derive(jiqa.load(name), reference, distorted)
+    gradients, values = derive(load(name), reference, distorted)
     for i, case in enumerate(cases):
         assert jnp.isfinite(values[i]), case
         for gradient in gradients:
@@ -109,7 +115,7 @@ def test_gradients_are_finite_on_degenerate_images(name):
 
 @pytest.mark.parametrize("name", METRICS)
 def test_integers_half_precision_and_gray_images(name, rng):
-    metric = jiqa.load(name)
+    metric = load(name)
     gray = rng.integers(0, 256, (2, *SHAPE[:2], 1), np.uint8)
     own = metric(*gray)
     assert own == metric(*gray.astype(np.float32), data_range=255)
@@ -125,12 +131,12 @@ def test_integers_half_precision_and_gray_images(name, rng):
 def test_bad_input_is_a_clear_error(name, case):
     image, extra, error, message = BAD[case]
     with pytest.raises(error, match=message):
-        jiqa.load(name)(image, image, **extra)
+        load(name)(image, image, **extra)
 
 
 @pytest.mark.parametrize("name", METRICS)
 def test_pure_functions_take_parameters_first(name):
-    metric = jiqa.load(name)
+    metric = load(name)
     assert next(iter(inspect.signature(metric.function).parameters)) == "parameters"
     assert jax.tree.all(jax.tree.map(lambda x: x.dtype == jnp.float32, metric.parameters))
     with pytest.raises(TypeError, match="takes parameters, reference, distorted"):

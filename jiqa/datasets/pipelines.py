@@ -287,6 +287,7 @@ def multi_task(
     loading: Loading | None = None,
     *,
     types: Sequence[str] | None = None,
+    references: bool = False,
     crop: Crop = None,
     mirror: bool = True,
     scale: Scale | None = None,
@@ -298,18 +299,19 @@ def multi_task(
         loading: See `pairs`.
         types: The distortions in the order of their numbers; None is `list_types(source)`. Other
             parts of a set need those of the part for training.
+        references: Whether originals are wanted too.
         crop: See `pairs`.
         mirror: See `pairs`.
         scale: See `pairs`.
 
     Returns:
-        Batches of "distorted" `[B, H, W, C]`, "score" `[B]`, "distortion" `[B]`, int32, and
-        "level" `[B]`, nan where it is unknown.
+        Batches of "distorted" `[B, H, W, C]`, with "reference" if wanted, "score" `[B]`,
+        "distortion" `[B]`, int32, and "level" `[B]`, nan where it is unknown.
 
     Raises:
         ValueError: See `pairs`; a distortion that is not among `types`.
     """
-    names = _need(source, "distorted")
+    names = _need(source, *(["reference"] if references else []), "distorted")
     found = list_types(source)
     if unknown := sorted(set(found) - set(types or found)):
         raise ValueError(f"types lacks {', '.join(unknown)}, which images of this set have.")

@@ -7,6 +7,7 @@ from typing import Any
 
 from jiqa.datasets.builders import Prepared
 from jiqa.datasets.pipelines import Scale, list_types
+from jiqa.training.pseudo_opinion import PseudoOpinion
 
 Item = dict[str, Any]
 
@@ -53,6 +54,18 @@ class Data:
             ValueError: All scores are the same.
         """
         return cls(train, validation, test, Scale.of(train), tuple(list_types(train)))
+
+    def rated_by(self, metrics: Sequence[str]) -> "Data":
+        """The same images, in memory, with an opinion of metrics as their score.
+
+        Args:
+            metrics: See `jiqa.training.pseudo_opinion.PseudoOpinion`.
+
+        Raises:
+            ValueError: The set has no scores of a metric.
+        """
+        opinion = PseudoOpinion(self.train, metrics)
+        return Data.of(*(opinion.rate(part) for part in (self.train, self.validation, self.test)))
 
     def epochs_to_steps(self, epochs: float, batch_size: int) -> int:
         """Steps in which the part for training is seen so often, at least one."""

@@ -22,6 +22,7 @@ __all__ = [
     "fidelity",
     "gaussian_nll",
     "huber",
+    "level_error",
     "mae",
     "mse",
     "pair_probability",
@@ -148,6 +149,24 @@ def cross_entropy(logits: jax.Array, classes: jax.Array) -> jax.Array:
         to_float(logits), jnp.where(known, classes, 0)
     )
     return safe_divide(jnp.where(known, losses, 0).sum(), known.sum().astype(losses.dtype))
+
+
+def level_error(levels: jax.Array, known: jax.Array) -> jax.Array:
+    """Mean squared error of levels of distortion, over images of which it is known.
+
+    Args:
+        levels: Predicted `[B]`.
+        known: `[B]`, nan where it is not known.
+
+    Returns:
+        0 where none is known.
+
+    >>> float(level_error(jnp.array([1.0, 5.0]), jnp.array([3.0, jnp.nan])))
+    4.0
+    """
+    there = jnp.isfinite(known)
+    errors = jnp.where(there, to_float(levels) - jnp.where(there, known, 0), 0)
+    return safe_divide((errors**2).sum(), there.sum().astype(errors.dtype))
 
 
 def uncertainty_weighted(

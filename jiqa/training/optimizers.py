@@ -45,5 +45,29 @@ def by_part(optimizers: Mapping[str, optax.GradientTransformation]) -> optax.Gra
     return optax.multi_transform(dict(optimizers), label)
 
 
+def adamw(
+    learning_rate: float, steps: int, *, weight_decay: float = 1e-4
+) -> optax.GradientTransformation:
+    """Adam with decay of kernels, clipped gradients, a warm start and a cosine to zero.
+
+    Args:
+        learning_rate: The highest, after a twentieth of the steps.
+        steps: After which it is zero.
+        weight_decay: Of parameters with more than one axis.
+
+    >>> optimizer = adamw(1e-3, 100)
+    >>> _ = optimizer.init({"kernel": jax.numpy.ones((2, 2))})
+    """
+    schedule = optax.warmup_cosine_decay_schedule(0.0, learning_rate, max(1, steps // 20), steps)
+
+    def is_kernel(parameters: Any) -> Any:
+        return jax.tree.map(lambda parameter: parameter.ndim > 1, parameters)
+
+    return optax.chain(
+        optax.clip_by_global_norm(1.0),
+        optax.adamw(schedule, weight_decay=weight_decay, mask=is_kernel),
+    )
+
+
 def _begins(name: str, part: str) -> bool:
     return not part or name == part or name.startswith(f"{part}.")

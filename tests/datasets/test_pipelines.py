@@ -155,6 +155,8 @@ def test_multi_task(source):
         assert names[batch["distortion"][place]] == item["distortion"]
         assert batch["level"][place] == item["level"]
     assert list_types(source) == sorted(names)
+    both = next(multi_task(source, loading, references=True, mirror=False))
+    np.testing.assert_array_equal(both["reference"][3], source[3]["reference"] / np.float32(255))
     other = next(multi_task(source, loading))
     np.testing.assert_array_equal(other["distortion"], 1 - batch["distortion"])
     with pytest.raises(ValueError, match="types lacks kadid_impulse_noise"):
@@ -298,6 +300,29 @@ def test_processes_crop_differently():
         for i in range(2)
     )
     assert len({patch.tobytes() for patch in [*first["distorted"], *second["distorted"]]}) == 8
+
+
+def test_shares_have_the_examples_of_the_whole_batch():
+    """Cropped alike, so that it does not matter how many processes train."""
+    whole = pairs(numbered(12), Loading(batch_size=6, seed=4), crop=2)
+    shares = [whole.shared(i, 3) for i in range(3)]
+    for _ in range(3):
+        expected = next(whole)
+        found = [next(share) for share in shares]
+        assert [len(batch["score"]) for batch in found] == [2, 2, 2]
+        together = {
+            (score, image.tobytes())
+            for batch in found
+            for score, image in zip(batch["score"], batch["distorted"], strict=True)
+        }
+        assert together == {
+            (score, image.tobytes())
+            for score, image in zip(expected["score"], expected["distorted"], strict=True)
+        }
+    with pytest.raises(ValueError, match="batches of 6, of 1 processes, cannot be shared among 4"):
+        whole.shared(0, 4)
+    with pytest.raises(ValueError, match="of 3 processes"):
+        shares[0].shared(0, 2)
 
 
 def test_scale(source, published):

@@ -17,6 +17,7 @@ _SUBMODULES = (
     "evaluation",
     "full_reference",
     "images",
+    "networks",
     "no_reference",
     "opinions",
     "pairs",
@@ -24,8 +25,9 @@ _SUBMODULES = (
     "reduced_reference",
     "results",
     "scoring",
-    "weights",
     "subjective",
+    "training",
+    "weights",
 )
 _FUNCTIONS = {"salient_region": "jiqa.regions", "pool_frames": "jiqa.core.video"}
 _REGISTRY = ("Metric", "as_loss", "describe", "find", "list_metrics", "load", "metric")

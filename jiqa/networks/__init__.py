@@ -6,13 +6,16 @@
     model(images)["score"]
 """
 
-from jiqa.networks.network import (
-    Model,
-    count_parameters,
-    find_network,
-    list_networks,
-    network,
-    read_about,
-)
+try:
+    from jiqa.networks.network import (
+        Model,
+        count_parameters,
+        find_network,
+        list_networks,
+        network,
+        read_about,
+    )
+except ModuleNotFoundError as error:
+    raise ImportError(f"networks need {error.name}: pip install 'jiqa[networks]'.") from error
 
 __all__ = ["Model", "count_parameters", "find_network", "list_networks", "network", "read_about"]

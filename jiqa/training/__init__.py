@@ -7,8 +7,11 @@
 Recipes, one a network, are plain files in the folder `configs`.
 """
 
-from jiqa.training.data import Data
-from jiqa.training.recipe import Recipe, Stage
-from jiqa.training.trainer import train
+try:
+    from jiqa.training.data import Data
+    from jiqa.training.recipe import Recipe, Stage
+    from jiqa.training.trainer import train
+except ModuleNotFoundError as error:
+    raise ImportError(f"training needs {error.name}: pip install 'jiqa[train]'.") from error
 
 __all__ = ["Data", "Recipe", "Stage", "train"]

@@ -1,5 +1,7 @@
 """Networks that learn quality from rated images, in Flax: one file a published network.
 
+A `Model` is a network with its parameters.
+
     from jiqa.networks import Model
 
     model = Model.create("cnniqa")  # or Model.load("cnniqa.safetensors")

@@ -361,6 +361,7 @@ def test_interrupt_says_how_to_resume(tmp_path):
     process.send_signal(signal.SIGINT)
     _, error = process.communicate()
     assert process.returncode == 130
-    assert error == f"jiqa: interrupted; what is done is in {journal}: add --resume.\n"
+    # A slow machine may first have said that it compiles slowly.
+    assert error.endswith(f"jiqa: interrupted; what is done is in {journal}: add --resume.\n")
     assert journal.exists()
     assert not output.exists()

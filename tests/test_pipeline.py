@@ -85,7 +85,8 @@ def test_batches_are_sharded_over_all_devices(make_pairs, traced):
     # Each device traces its own part: two images.
     assert traced == [(2, 24, 20, 3)]
     one = score_files(pairs, ["ssim", "difference"], devices=jax.devices()[:1])
-    pd.testing.assert_frame_equal(eight.frame, one.frame, rtol=2e-6)
+    # Means of single precision, summed in another order.
+    pd.testing.assert_frame_equal(eight.frame, one.frame, rtol=1e-5)
     assert (eight.metadata["devices"], one.metadata["devices"]) == (8, 1)
 
 

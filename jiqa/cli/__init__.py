@@ -18,7 +18,7 @@ from jiqa.cli.opinions import mos
 from jiqa.cli.parameters import weights
 from jiqa.cli.scoring import score
 from jiqa.cli.sets import compare_sets, set_statistics
-from jiqa.cli.training import train
+from jiqa.cli.training import import_network, train
 
 COMMANDS: dict[str, Callable[..., int]] = {
     "score": score,
@@ -34,6 +34,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "weights": weights,
     "mos": mos,
     "train": train,
+    "import-network": import_network,
 }
 
 

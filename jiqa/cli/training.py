@@ -8,6 +8,7 @@ from typing import Annotated
 import tyro
 
 from jiqa.cli.terminal import progress_bar
+from jiqa.files import write_text
 
 
 def train(
@@ -57,8 +58,36 @@ def train(
     except KeyboardInterrupt:
         print(f"jiqa: interrupted; the same command goes on with {run}.", file=sys.stderr)
         raise
-    found = agreement(predict(model, parts.test), higher_is_better=model.higher_is_better)
-    print("test " + ", ".join(f"{name} {value:.4f}" for name, value in found.items()))
-    (run / "test.json").write_text(json.dumps(found))
+    if len(parts.test):
+        found = agreement(predict(model, parts.test), higher_is_better=model.higher_is_better)
+        print("test " + ", ".join(f"{name} {value:.4f}" for name, value in found.items()))
+        write_text(run / "test.json", json.dumps(found))
     print(f"The model is {run / RESULT}: jiqa score IMAGES --model {run / RESULT}")
+    return 0
+
+
+def import_network(
+    file: Annotated[Path, tyro.conf.Positional],
+    source: Annotated[str, tyro.conf.Positional],
+    model: Annotated[Path, tyro.conf.Positional],
+    *,
+    higher_is_better: bool | None = None,
+) -> int:
+    """Convert a network that others have trained. Nothing in its file is executed.
+
+    Args:
+        file: A checkpoint of PyTorch or Chainer.
+        source: Which implementation it is of, such as cnniqa_lidq92; a wrong one lists them.
+        model: The file to write, such as cnniqa.safetensors.
+        higher_is_better: Polarity of what it was trained on, if that differs among its checkpoints.
+    """
+    from jiqa.files import check_output
+    from jiqa.networks.importers import SOURCES
+    from jiqa.networks.importers import import_network as read_network
+    from jiqa.scoring import NETWORK_SUFFIX
+
+    check_output(model, [NETWORK_SUFFIX])
+    found = read_network(file, source, higher_is_better=higher_is_better)
+    found.save(model, {"source": source, "origin": SOURCES[source].origin})
+    print(f"The model is {model}: jiqa score IMAGES --model {model}")
     return 0

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jiqa.datasets.builders import Prepared
+from jiqa.datasets.builders import Prepared, count_items
 from jiqa.datasets.pipelines import Scale, list_types
+from jiqa.datasets.records import SPLITS
 from jiqa.training.pseudo_opinion import PseudoOpinion
 
 Item = dict[str, Any]
@@ -32,14 +33,15 @@ class Data:
 
     @classmethod
     def open(cls, folder: Path | str) -> "Data":
-        """The parts "train", "validation" and "test" of a prepared set.
+        """The parts "train", "validation" and "test" of a prepared set; the latter may be missing.
 
         Raises:
-            FileNotFoundError: There is none.
-            ValueError: It lacks a part, or all its scores are the same.
+            FileNotFoundError: There is no such set.
+            ValueError: It lacks the part for training, or all its scores are the same.
         """
-        parts = (Prepared(folder, name) for name in ("train", "validation", "test"))
-        return cls.of(*parts)
+        there = count_items(Path(folder))
+        parts = [Prepared(folder, name) if name in there else () for name in SPLITS[1:]]
+        return cls.of(Prepared(folder, SPLITS[0]), *parts)
 
     @classmethod
     def of(

@@ -8,7 +8,7 @@ from jiqa.cli import main
 from jiqa.datasets.generator import Plan, generate
 from jiqa.images import read_image, write_png
 
-CONFIG = '''
+CONFIG = """
 import optax
 
 from jiqa.datasets.pipelines import Loading, patches
@@ -30,7 +30,7 @@ def recipe(data, *, steps=3):
         validation=data.validation,
         scale=data.scale,
     )
-'''
+"""
 
 
 @pytest.fixture(scope="module")
@@ -63,3 +63,16 @@ def test_training_from_the_command_line(data, tmp_path, capsys):
     assert "run of another recipe" in capsys.readouterr().err
     assert main([*command[:4], "epochs=6"]) == 2
     assert "'epochs=6' is no setting" in capsys.readouterr().err
+
+
+def test_published_networks_become_models(shared_data, tmp_path, capsys):
+    weights = shared_data / "data/weights/cnniqa/CNNIQA-LIVE.pth"
+    image = shared_data / "data/tid2013_calibration/dist/i03_01_1.png"
+    model = str(tmp_path / "cnniqa.safetensors")
+    assert main(["import-network", str(weights), "cnniqa_lidq92", model]) == 0
+    assert main(["score", str(image), "--model", model]) == 0
+    assert "18.13" in capsys.readouterr().out
+    assert main(["import-network", str(weights), "cnniqa", model]) == 2
+    assert "did you mean cnniqa_lidq92" in capsys.readouterr().err
+    assert main(["import-network", str(weights), "cnniqa_lidq92", "cnniqa.pth"]) == 2
+    assert "the suffix must be .safetensors" in capsys.readouterr().err

@@ -56,32 +56,30 @@ def make_step(recipe: Recipe, stage: Stage, model: Model) -> Step:
         network = nnx.merge(graph, _cast(parameters, dtype), statistics, copy=True)
         loss, logs = stage.loss(network, _cast(batch, dtype), nnx.Rngs(key))
         _, _, statistics = split(network)
-        return loss.astype(jnp.float32), ({"loss": loss, **logs}, statistics)
+        logs = {"loss": loss, **logs}
+        logs = {name: value.astype(jnp.float32) for name, value in logs.items()}
+        return loss.astype(jnp.float32), (logs, statistics)
 
-    def add(total: Any, part: tuple[Batch, jax.Array], parameters: Any) -> Any:
-        gradient, statistics = total
-        differentiate = jax.value_and_grad(objective, has_aux=True)
-        (_, (logs, statistics)), found = differentiate(parameters, statistics, *part)
-        return (jax.tree.map(jnp.add, gradient, found), statistics), logs
+    differentiate = jax.value_and_grad(objective, has_aux=True)
 
     def step(state: State, batch: Batch, key: jax.Array) -> tuple[State, dict[str, jax.Array]]:
-        parameters, count = state["parameters"], stage.accumulate
-        zeros = jax.tree.map(jnp.zeros_like, parameters)
+        parameters, statistics, count = state["parameters"], state["statistics"], stage.accumulate
         parts = jax.tree.map(lambda x: x.reshape(count, -1, *x.shape[1:]), batch)
-        (total, statistics), logs = jax.lax.scan(
-            lambda carry, part: add(carry, part, parameters),
-            (zeros, state["statistics"]),
-            (parts, jax.random.split(key, count)),
-        )
-        gradient = jax.tree.map(lambda x: x / count, total)
+        gradients, logged = [], []
+        # No scan: on CPUs, gradients of convolutions within one take 25 times as long.
+        for number, random in enumerate(jax.random.split(key, count)):
+            part = jax.tree.map(lambda x, n=number: x[n], parts)
+            (_, (logs, statistics)), gradient = differentiate(parameters, statistics, part, random)
+            gradients.append(gradient)
+            logged.append(logs)
+        gradient = _mean(gradients)
         updates, optimizer = stage.optimizer.update(gradient, state["optimizer"], parameters)
         parameters = optax.apply_updates(parameters, updates)
         new = {"parameters": parameters, "statistics": statistics, "optimizer": optimizer}
         if recipe.average is not None:
             share = 1 - recipe.average
             new["average"] = optax.incremental_update(parameters, state["average"], share)
-        logs = {name: value.astype(jnp.float32).mean() for name, value in logs.items()}
-        return new, {**logs, "gradient": optax.tree.norm(gradient)}
+        return new, {**_mean(logged), "gradient": optax.tree.norm(gradient)}
 
     return jax.jit(step, donate_argnums=0)
 
@@ -104,6 +102,10 @@ class Placement:
         """This process' share of a batch, on its devices."""
         make = jax.make_array_from_process_local_data
         return {name: make(self._divided, array) for name, array in batch.items()}
+
+
+def _mean(trees: list[Any]) -> Any:
+    return jax.tree.map(lambda *leaves: sum(leaves) / len(leaves), *trees)
 
 
 def _cast(tree: Any, dtype: jnp.dtype) -> Any:

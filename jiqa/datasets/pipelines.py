@@ -14,7 +14,7 @@ would change its quality. What is read ahead, by threads or worker processes, ch
 import copy
 import itertools
 import json
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -291,6 +291,7 @@ def multi_task(
     crop: Crop = None,
     mirror: bool = True,
     scale: Scale | None = None,
+    labels: Callable[[Item], Mapping[str, np.ndarray]] | None = None,
 ) -> Batches:
     """Distorted images with score, distortion and level.
 
@@ -303,10 +304,11 @@ def multi_task(
         crop: See `pairs`.
         mirror: See `pairs`.
         scale: See `pairs`.
+        labels: Gives further labels of an item by name, such as what its "extra" tells.
 
     Returns:
         Batches of "distorted" `[B, H, W, C]`, with "reference" if wanted, "score" `[B]`,
-        "distortion" `[B]`, int32, and "level" `[B]`, nan where it is unknown.
+        "distortion" `[B]`, int32, "level" `[B]`, nan where it is unknown, and further labels.
 
     Raises:
         ValueError: See `pairs`; a distortion that is not among `types`.
@@ -315,10 +317,9 @@ def multi_task(
     found = list_types(source)
     if unknown := sorted(set(found) - set(types or found)):
         raise ValueError(f"types lacks {', '.join(unknown)}, which images of this set have.")
-    example = _MultiTask(
-        images=names, crop=crop, mirror=mirror, scale=scale, types=tuple(types or found)
-    )
-    return _batches(source, names, loading, example)
+    shared: dict[str, Any] = {"images": names, "crop": crop, "mirror": mirror, "scale": scale}
+    example = _MultiTask(**shared, types=tuple(types or found), further=labels)
+    return _batches(source, names, loading, example, further=labels and labels.__name__)
 
 
 def ranking(
@@ -509,12 +510,14 @@ class _Patches(_Example):
 @dataclass(frozen=True, kw_only=True)
 class _MultiTask(_Example):
     types: tuple[str, ...] = ()
+    further: Callable[[Item], Mapping[str, np.ndarray]] | None = None
 
     def labels(self, item: Item) -> Item:
         return {
             **super().labels(item),
             "distortion": np.int32(self.types.index(item["distortion"])),
             "level": np.float32(item["level"]),
+            **(self.further(item) if self.further else {}),
         }
 
 

@@ -142,6 +142,12 @@ class Model:
         """The results for images `[B, H, W, C]` in [0, 1]: `(reference, distorted)`, or alone."""
         return self.merge()(*images)
 
+    def score(self, *images: jax.Array, data_range: float = 1.0) -> jax.Array:
+        """The scores `[...]` of images `[..., H, W, C]` in [0, data_range]."""
+        shape = images[0].shape
+        flat = [image.reshape(-1, *shape[-3:]) / data_range for image in images]
+        return self(*flat)["score"].reshape(shape[:-3])
+
     def merge(self) -> nnx.Module:
         """The Flax module with these parameters."""
         graph, _, _ = _blueprint(self.network, self.options)

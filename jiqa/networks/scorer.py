@@ -64,7 +64,7 @@ def score_of_pair(
     Returns:
         `[...]`, on the scale that the network was trained on.
     """
-    return _score(parameters, (reference, distorted), data_range)
+    return parameters.score(reference, distorted, data_range=data_range)
 
 
 @image_function
@@ -72,10 +72,4 @@ def score_of_image(
     parameters: Model, distorted: jax.Array, *, data_range: float = 1.0
 ) -> jax.Array:
     """The score that a network gives to images alone; arguments as of `score_of_pair`."""
-    return _score(parameters, (distorted,), data_range)
-
-
-def _score(model: Model, images: tuple[jax.Array, ...], data_range: float) -> jax.Array:
-    shape = images[0].shape
-    flat = [image.reshape(-1, *shape[-3:]) / data_range for image in images]
-    return model(*flat)["score"].reshape(shape[:-3])
+    return parameters.score(distorted, data_range=data_range)

@@ -157,6 +157,8 @@ def test_multi_task(source):
     assert list_types(source) == sorted(names)
     both = next(multi_task(source, loading, references=True, mirror=False))
     np.testing.assert_array_equal(both["reference"][3], source[3]["reference"] / np.float32(255))
+    told = next(multi_task(source, loading, labels=lambda item: {"length": len(item["name"])}))
+    assert told["length"].tolist() == [len(item["name"]) for item in source]
     other = next(multi_task(source, loading))
     np.testing.assert_array_equal(other["distortion"], 1 - batch["distortion"])
     with pytest.raises(ValueError, match="types lacks kadid_impulse_noise"):

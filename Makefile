@@ -1,9 +1,10 @@
 # Each target makes .venv by itself; PYTHON chooses the interpreter (3.11 or newer).
 PYTHON ?= python3
 BIN := .venv/bin
-# Most tests compile quickly (tests/conftest.py); those of numbers and kernels as users compile.
+# Most tests compile quickly (tests/conftest.py); those of numbers, kernels and examples in
+# docstrings as users compile.
 OPTIMISED := --xla_backend_optimization_level=3 --xla_llvm_disable_expensive_passes=false
-NUMBERS := $(addprefix tests/,full_reference no_reference reduced_reference kernels distribution \
+NUMBERS := jiqa $(addprefix tests/,full_reference no_reference reduced_reference kernels distribution \
 	evaluation explain subjective weights image_formats)
 PYTEST = $(BIN)/python -m pytest -q -n 2 --dist worksteal
 

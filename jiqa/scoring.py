@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 NETWORK_SUFFIX = ".safetensors"
 
+
 def score_files(
     pairs: Sequence[Pair],
     metrics: Iterable[str] = ("psnr", "ssim"),

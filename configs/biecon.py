@@ -82,7 +82,7 @@ def recipe(
 
     Args:
         data: A set with references, whose images are at least as large as the crop.
-        quick: At most 300 steps a stage, with crops of 128 pixels, an eighth of the width and ten
+        quick: At most 600 steps a stage, with crops of 128 pixels, an eighth of the width and ten
             times the learning rates, which take a few minutes on two cores.
         metric: What the first stage learns: "ssim", "gms" or "fsim".
         crop: Side of the crops, a multiple of 32.

@@ -53,6 +53,11 @@ def compare_maps(prediction: Prediction, batch, target: str) -> jax.Array:
     return ((prediction["map"] - wanted)[inside] ** 2).mean()
 
 
+def optimizer(learning_rate: float, steps: int) -> optax.GradientTransformation:
+    """Adam, with a learning rate that falls to zero as a cosine."""
+    return optax.adam(optax.cosine_decay_schedule(learning_rate, steps))
+
+
 def recipe(
     data: Data,
     *,
@@ -69,21 +74,21 @@ def recipe(
 
     Args:
         data: A set with references, whose images are at least as large as the crop.
-        quick: At most 300 steps a stage, with crops of 64 pixels, an eighth of the width and ten
+        quick: At most 500 steps a stage, with crops of 64 pixels, an eighth of the width and ten
             times the learning rate, which take a few minutes on two cores.
         target: The metric of which the map is predicted: "ssim", "gms" or "fsim_g".
         crop: Side of the crops.
         map_epochs: How often each image is seen in the first stage.
         epochs: How often in the second.
         batch_size: Images at a time.
-        learning_rate: Of both stages.
+        learning_rate: The highest of each stage, which falls to zero as a cosine.
         seed: Of all that is random.
     """
     map_steps = data.epochs_to_steps(map_epochs, batch_size)
     steps = data.epochs_to_steps(epochs, batch_size)
     options = {}
     if quick:
-        crop, map_steps, steps = 64, min(map_steps, 300), min(steps, 300)
+        crop, map_steps, steps = 64, min(map_steps, 500), min(steps, 500)
         options = {"widths": (8, 16, 32, 64)}
         learning_rate = 10 * learning_rate
     loading = Loading(batch_size=batch_size, seed=seed)
@@ -96,14 +101,16 @@ def recipe(
                 name="maps",
                 loss=partial(map_loss, target=target),
                 batches=batches,
-                optimizer=by_part({"judge": optax.set_to_zero(), "": optax.adam(learning_rate)}),
+                optimizer=by_part(
+                    {"judge": optax.set_to_zero(), "": optimizer(learning_rate, map_steps)}
+                ),
                 steps=map_steps,
             ),
             Stage(
                 name="scores",
                 loss=partial(joint_loss, target=target),
                 batches=batches,
-                optimizer=optax.adam(learning_rate),
+                optimizer=optimizer(learning_rate, steps),
                 steps=steps,
             ),
         ),

@@ -101,8 +101,8 @@ def recipe(
 
     Args:
         data: A set of several distortions, whose images are at least as large as the crop.
-        quick: A small trunk, which learns too, crops of 64 pixels, graphs of 8 images, and at most
-            200 steps a stage with higher rates, which take a few minutes on two cores.
+        quick: A small trunk, which learns too, crops of 64 pixels, graphs of 16 images, and at most
+            200 and 800 steps with higher rates, which take a few minutes on two cores.
         pretrained: Whether the trunk has its published parameters, which are fetched.
         train_trunk: Whether the trunk learns too.
         crop: Side of the crops.

@@ -210,7 +210,7 @@ score_files(find_pairs(folder / "r", folder / "d"), ["psnr"], batch_pixels=1,
 
 
 def run_child(folder: Path, log: str, *options: str) -> subprocess.Popen:
-    environment = {**os.environ, "XLA_FLAGS": ""}
+    environment = dict(os.environ)  # compiled as here, for the same bits
     command = [sys.executable, "-c", CHILD, str(folder), str(folder / log), *options]
     return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
 

@@ -109,7 +109,7 @@ class Regressor(nnx.Module):
         """
         self.fused = known > 0
         self.stem = Normalized(6, widths[0], size=7, stride=2, rngs=rngs)
-        self.blocks = nnx.List()
+        self.blocks: nnx.List[Residual] = nnx.List()
         before = widths[0]
         for stage, width in enumerate(widths):
             for number in range(BLOCKS):

@@ -19,7 +19,7 @@ import jax
 import numpy as np
 
 import jiqa
-from jiqa.core.registry import Metric, find, load
+from jiqa.core.registry import Metric, find, list_metrics, load
 from jiqa.files import cache_folder, check_output
 from jiqa.images import ALPHA, COLOR_PROFILE, MAX_PIXELS, read_image
 from jiqa.pairs import Pair
@@ -131,7 +131,7 @@ def parse_metric(text: str) -> Metric:
     >>> dict(parse_metric("ssim:luma=bt601:window_size=7").options)
     {'luma': 'bt601', 'window_size': 7}
     """
-    if text.endswith(NETWORK_SUFFIX):
+    if _is_network(text):
         from jiqa.networks.scorer import load_metric
 
         return load_metric(text)
@@ -151,6 +151,11 @@ def parse_metric(text: str) -> Metric:
         except (ValueError, SyntaxError):
             given[option] = value
     return load(name, **given)
+
+
+def _is_network(text: str) -> bool:
+    """Whether a metric is the file of a network, and not a name with a file among its options."""
+    return text.endswith(NETWORK_SUFFIX) and text.partition(":")[0] not in list_metrics()
 
 
 def use_compilation_cache() -> Path:
@@ -207,7 +212,7 @@ def _settings(metrics: Mapping[str, Metric], reading: Mapping[str, Any]) -> dict
             "options": _options(metric),
             "higher_is_better": metric.higher_is_better,
             "identical": _finite(metric.identical),
-            **({"sha256": _digest(column)} if column.endswith(NETWORK_SUFFIX) else {}),
+            **({"sha256": _digest(column)} if _is_network(column) else {}),
         }
         for column, metric in metrics.items()
     }

@@ -2,8 +2,9 @@
 
 Wang and Shen, "Deep visual attention prediction", IEEE TIP 27(5), 2018, train all four predictions
 by the cross-entropy with maps of fixations, equally weighted, and so does this. But sets of rated
-images have no fixations. The target is a saliency of `jiqa.core.saliency`, computed from the crop;
-whoever has maps of fixations puts them in its place. Optimiser and crops are ours.
+images have no fixations. The target is a saliency of `jiqa.core.saliency`, computed from the crop,
+by default one that does not prefer the crop's centre; whoever has maps of fixations puts them in
+its place. Optimiser and crops are ours.
 """
 
 from functools import partial
@@ -32,7 +33,7 @@ def recipe(
     data: Data,
     *,
     quick: bool = False,
-    target: str = "graph_based",
+    target: str = "spectral_residual",
     pretrained: bool = True,
     crop: int = 224,
     epochs: int = 20,
@@ -44,7 +45,7 @@ def recipe(
 
     Args:
         data: A set whose images are at least as large as the crop; scores are not used.
-        quick: At most 300 steps of 8 crops of 64 pixels with a sixteenth of the width, random
+        quick: At most 300 steps of 8 crops of 96 pixels with a sixteenth of the width, random
             parameters at first and ten times the learning rate, which take a few minutes on two
             cores.
         target: A name of `jiqa.regions.SALIENCY`.
@@ -57,7 +58,7 @@ def recipe(
     """
     options = {}
     if quick:
-        options, pretrained, crop, batch_size = {"narrow": 16}, False, 64, min(batch_size, 8)
+        options, pretrained, crop, batch_size = {"narrow": 16}, False, 96, min(batch_size, 8)
         learning_rate = 10 * learning_rate
     steps = data.epochs_to_steps(epochs, batch_size)
     steps = min(steps, 300) if quick else steps

@@ -116,14 +116,9 @@ def recipe(
     steps = data.epochs_to_steps(crops * epochs, batch_size)
     options: dict[str, Any] = {"net": "resnet50"}
     if quick:
-        options, pretrained, train_trunk, crop, learning_rate = (
-            {"net": "small"},
-            False,
-            True,
-            64,
-            1e-3,
-        )
-        batch_size, relation_steps, steps = 8, min(relation_steps, 200), min(steps, 200)
+        options, pretrained, train_trunk = {"net": "small"}, False, True
+        crop, batch_size, learning_rate = 64, 16, 2e-3
+        relation_steps, steps = min(relation_steps, 200), min(steps, 800)
     count = min(relation_steps, data.epochs_to_steps(1, batch_size))
     triplets = Triplets(data.train, batch_size, count, seed)
     shared: dict[str, Any] = {"types": data.types, "crop": crop, "scale": data.scale}

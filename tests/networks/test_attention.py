@@ -66,8 +66,8 @@ def test_it_weighs_other_metrics(model, rng):
 
 
 def test_it_learns_a_saliency(rng):
-    recipe = make_recipe("dva", side=64, quick=True)
-    assert next(recipe.stages[0].batches)["distorted"].shape == (8, 64, 64, 3)
+    recipe = make_recipe("dva", side=96, quick=True, target="graph_based")
+    assert next(recipe.stages[0].batches)["distorted"].shape == (8, 96, 96, 3)
     # A bright spot on noise, somewhere: nothing of the place can be known before.
     images = 0.1 * rng.random((6, 32, 32, 3))
     for image, (top, left) in zip(images, rng.integers(0, 24, (6, 2)), strict=True):

@@ -13,7 +13,7 @@ from tests.networks.pairs import check_gradients, check_predictions, pairs
 from tests.networks.recipes import make_recipe
 
 NARROW = (4, 8, 16)
-SMALL = {"widths": NARROW, "discriminator_widths": NARROW, "regressor_widths": NARROW, "hidden": 16}
+SMALL = {"widths": NARROW, "discriminator_widths": NARROW, "regressor_widths": (4, 8), "hidden": 16}
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ demo: .venv/demo.stamp
 	$(BIN)/jiqa demo --output demo
 
 test: .venv/test.stamp
-	$(PYTEST) $(addprefix --ignore=,$(NUMBERS))
+	$(PYTEST) tests $(addprefix --ignore=,$(NUMBERS))
 	XLA_FLAGS="$(OPTIMISED)" $(PYTEST) $(NUMBERS)
 
 lint: .venv/test.stamp

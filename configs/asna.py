@@ -16,7 +16,6 @@ from collections.abc import Callable
 from os import PathLike
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import nnx
@@ -24,9 +23,9 @@ from flax import nnx
 from jiqa.datasets.pipelines import Loading, pairs, read_labels
 from jiqa.networks import ranker as ranking
 from jiqa.networks.asna import Variant
-from jiqa.networks.network import named_arrays, split
+from jiqa.networks.network import split
 from jiqa.training import Data, Recipe, Stage
-from jiqa.training.losses import mae, mse, plcc_loss, soft_rank
+from jiqa.training.losses import mae, mse, plcc_loss, soft_rank, squared_kernels
 
 BATCH = 16  # as many as the ranker takes
 DECAY = {"encoder": 1e-4, "decoder": 1e-4, "reduce": 1e-4, "head.0": 1e-6}  # of kernels
@@ -53,20 +52,12 @@ def make_loss(rank: Rank, mean: float, deviation: float, *, a: float, b: float) 
         error = mse(predicted, scores)
         correlation = 1 - plcc_loss(predicted, scores)
         distance = ranking.rank_distance(rank, predicted, scores)
-        total = a * error + (1 - a) * (1 - correlation**2) + b * distance + decay(network)
+        total = a * error + (1 - a) * (1 - correlation**2) + b * distance
+        for part, share in DECAY.items():
+            total += share * squared_kernels(network, part)
         return total, {"error": error, "correlation": correlation, "rank_distance": distance}
 
     return loss
-
-
-def decay(network: nnx.Module) -> jax.Array:
-    """The squares of kernels, as much as each part counts."""
-    total = jnp.zeros(())
-    for name, array in named_arrays(split(network)[1]).items():
-        for part, share in DECAY.items():
-            if name.startswith(f"{part}.") and name.endswith("kernel"):
-                total += share * (array**2).sum()
-    return total
 
 
 def train_ranker(
@@ -148,7 +139,5 @@ def recipe(
         options={"variant": variant, "side": side},
         stages=(stage,),
         validation=data.validation,
-        scale=data.scale,
-        evaluate_every=max(1, steps // 20),
         seed=seed,
     )

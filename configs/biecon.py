@@ -9,7 +9,6 @@ The metric's map is extended at the borders, so that it covers all patches.
 
 from functools import partial
 
-import jax
 import optax
 
 from jiqa.core.color import luma
@@ -22,7 +21,7 @@ from jiqa.networks.biecon import PATCH
 from jiqa.networks.patches import as_patches
 from jiqa.training import Data, Recipe, Stage
 from jiqa.training.losses import mse
-from jiqa.training.optimizers import by_part
+from jiqa.training.optimizers import are_kernels, by_part
 
 METRICS = {
     "ssim": partial(ssim_map, border="replicate"),
@@ -56,13 +55,9 @@ def overall_loss(network, batch, rngs):
 
 def optimizer(learning_rate: float, unused: str) -> optax.GradientTransformation:
     """Adam with the penalty of kernels, which leaves the head that is not trained alone."""
-    decay = optax.add_decayed_weights(2 * PENALTY, lambda tree: jax.tree.map(_is_kernel, tree))
+    decay = optax.add_decayed_weights(2 * PENALTY, are_kernels)
     adam = optax.chain(decay, optax.adam(learning_rate))
     return by_part({unused: optax.set_to_zero(), "": adam})
-
-
-def _is_kernel(parameter: jax.Array) -> bool:
-    return parameter.ndim > 1
 
 
 def recipe(
@@ -122,7 +117,5 @@ def recipe(
             ),
         ),
         validation=data.validation,
-        scale=data.scale,
-        evaluate_every=max(1, steps // 20),
         seed=seed,
     )

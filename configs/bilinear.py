@@ -14,6 +14,7 @@ from jiqa.networks import Model
 from jiqa.networks.pretrained import use_pretrained
 from jiqa.training import Data, Recipe, Stage
 from jiqa.training.losses import mae
+from jiqa.training.optimizers import warm_cosine
 
 
 def loss(network, batch, rngs):
@@ -54,8 +55,8 @@ def recipe(
     if quick:
         crop, steps, learning_rate = 128, min(steps, 300), 3 * learning_rate
         options["width"] = 8
-    schedule = optax.warmup_cosine_decay_schedule(0.0, learning_rate, max(1, steps // 20), steps)
     model = Model.create("bilinear", seed=seed, **options)
+    schedule = warm_cosine(learning_rate, steps)
     loading = Loading(batch_size=batch_size, seed=seed)
     return Recipe(
         network="bilinear",
@@ -73,7 +74,5 @@ def recipe(
             ),
         ),
         validation=data.validation,
-        scale=data.scale,
-        evaluate_every=max(1, steps // 20),
         seed=seed,
     )

@@ -55,7 +55,5 @@ def recipe(
         network="cnniqa",
         stages=(stage,),
         validation=data.validation,
-        scale=data.scale,
-        evaluate_every=max(1, steps // 20),
         seed=seed,
     )

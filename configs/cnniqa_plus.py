@@ -73,7 +73,5 @@ def recipe(
             ),
         ),
         validation=data.validation,
-        scale=data.scale,
-        evaluate_every=max(1, steps // 20),
         seed=seed,
     )

@@ -18,7 +18,7 @@ import numpy as np
 import optax
 from flax import nnx
 
-from jiqa.datasets.pipelines import Loading, Scale, multi_task
+from jiqa.datasets.pipelines import Loading, Scale, decoding, multi_task
 from jiqa.networks import Model
 from jiqa.networks.continual import (
     Record,
@@ -127,7 +127,7 @@ def measure_importance(model: Model, data: Data, task: int, method: str, crop: i
 def describe_distortions(model: Model, data: Data) -> np.ndarray:
     """Features of S-CNN of all images of a task, `[N, 128]`."""
     apply = jax.jit(lambda model, images: model(images)["features"][0])
-    images = (item["distorted"] for item in data.train)
+    images = (item["distorted"] for item in decoding(data.train, ("distorted",)))
     return np.stack([apply(model, jnp.asarray(x[None] / 255, jnp.float32)) for x in images])
 
 
@@ -235,7 +235,6 @@ def recipe(
             ),
         ),
         validation=data.validation,
-        scale=data.scale,
         evaluate_every=max(1, steps[1] // 10),
         seed=seed,
     )

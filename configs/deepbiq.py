@@ -83,7 +83,6 @@ def recipe(
             ),
         ),
         validation=data.validation,
-        scale=data.scale,
         evaluate_every=max(1, steps // 10),
         seed=seed,
     )

@@ -9,16 +9,13 @@ sets, here they are crops. How the successor was trained is not public: here by 
 from typing import Literal
 
 import jax
-import jax.numpy as jnp
 import optax
-from flax import nnx
 
 from jiqa.core.arrays import safe_power
 from jiqa.core.filters import gradient
 from jiqa.datasets.pipelines import Loading, pairs
-from jiqa.networks.network import named_arrays, split
 from jiqa.training import Data, Recipe, Stage
-from jiqa.training.losses import mse
+from jiqa.training.losses import mse, squared_kernels
 
 ERROR, VARIATION, DECAY = 1e3, 1e-2, 5e-3  # what the parts of the loss count
 SOBEL = 4.0  # times as strong as the gradient of jiqa
@@ -32,7 +29,7 @@ def loss(network, batch, rngs):
     if network.name != "deepqa":
         return error, {"error": error}
     variation = total_variation(prediction["map"])
-    total = ERROR * error + VARIATION * variation + DECAY * squares_of_kernels(network)
+    total = ERROR * error + VARIATION * variation + DECAY * squared_kernels(network)
     return total, {"error": error, "variation": variation}
 
 
@@ -40,13 +37,6 @@ def total_variation(sensitivity: jax.Array) -> jax.Array:
     """The mean cube of the gradient's length, by Sobel's kernels, of maps `[B, h, w]`."""
     horizontal, vertical = gradient(sensitivity[..., None], "sobel", border="valid")
     return safe_power(SOBEL**2 * (horizontal**2 + vertical**2), 1.5).mean()
-
-
-def squares_of_kernels(network: nnx.Module) -> jax.Array:
-    """Their sum, of all layers."""
-    parameters = named_arrays(split(network)[1])
-    kernels = [array for name, array in parameters.items() if name.endswith("kernel")]
-    return jnp.stack([(kernel**2).sum() for kernel in kernels]).sum()
 
 
 def recipe(
@@ -89,7 +79,5 @@ def recipe(
         options={"width": 16 if quick else 32},
         stages=(stage,),
         validation=data.validation,
-        scale=data.scale,
-        evaluate_every=max(1, steps // 20),
         seed=seed,
     )

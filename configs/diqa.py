@@ -6,14 +6,13 @@ cites the authors; crops of 112 pixels, as a public port has. Sizes of batches a
 are ours.
 """
 
-import jax
 import optax
 
 from jiqa.datasets.pipelines import Loading, pairs
 from jiqa.networks.diqa import error_map
 from jiqa.training import Data, Recipe, Stage
 from jiqa.training.losses import mse
-from jiqa.training.optimizers import by_part
+from jiqa.training.optimizers import are_kernels, by_part
 
 
 def error_loss(network, batch, rngs):
@@ -30,13 +29,9 @@ def score_loss(network, batch, rngs):
 
 def optimizer(learning_rate: float, unused: str) -> optax.GradientTransformation:
     """Nadam with weight decay of kernels, which leaves the part that is not trained alone."""
-    decay = optax.add_decayed_weights(1e-4, lambda tree: jax.tree.map(_is_kernel, tree))
+    decay = optax.add_decayed_weights(1e-4, are_kernels)
     nadam = optax.chain(decay, optax.nadam(learning_rate))
     return by_part({unused: optax.set_to_zero(), "": nadam})
-
-
-def _is_kernel(parameter: jax.Array) -> bool:
-    return parameter.ndim > 1
 
 
 def recipe(
@@ -92,7 +87,5 @@ def recipe(
             ),
         ),
         validation=data.validation,
-        scale=data.scale,
-        evaluate_every=max(1, steps // 20),
         seed=seed,
     )

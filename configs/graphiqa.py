@@ -16,42 +16,31 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jiqa.datasets.pipelines import Loading, multi_task, read_labels
+from jiqa.datasets.pipelines import Loading, Reordered, multi_task, read_labels
 from jiqa.networks import Model
 from jiqa.networks.graphiqa import triplet
 from jiqa.networks.pretrained import use_pretrained
 from jiqa.training import Data, Recipe, Stage
-from jiqa.training.losses import mse
+from jiqa.training.losses import level_error, mse
 from jiqa.training.optimizers import by_part
 
 
-class Triplets(Sequence):
+def draw_triplets(source: Sequence[Any], size: int, count: int, seed: int) -> Reordered:
     """Items of a set in the order in which graphs need them, again and again.
 
-    First `size` items of one distortion, as many more of the same, and as many of another.
+    First `size` items of one distortion, as many more of the same, and as many of another; so
+    `count` times.
     """
-
-    def __init__(self, source: Sequence[Any], size: int, count: int, seed: int) -> None:
-        """Draws which items are in which of `count` triplets."""
-        self.source = source
-        kinds = list(read_labels(source).groupby("distortion").indices.values())
-        if len(kinds) < 2:
-            raise ValueError("all images have the same distortion; GraphIQA needs two or more.")
-        rng = np.random.default_rng(seed)
-        order = []
-        for _ in range(count):
-            one, other = rng.choice(len(kinds), 2, replace=False)
-            for kind, number in ((kinds[one], 2 * size), (kinds[other], size)):
-                order.append(rng.choice(kind, number, replace=len(kind) < number))
-        self.order = np.concatenate(order)
-
-    def __len__(self) -> int:
-        """How many items there are."""
-        return len(self.order)
-
-    def __getitem__(self, place: int) -> Any:
-        """An item."""
-        return self.source[int(self.order[place])]
+    kinds = list(read_labels(source).groupby("distortion").indices.values())
+    if len(kinds) < 2:
+        raise ValueError("all images have the same distortion; GraphIQA needs two or more.")
+    rng = np.random.default_rng(seed)
+    order = []
+    for _ in range(count):
+        one, other = rng.choice(len(kinds), 2, replace=False)
+        for kind, number in ((kinds[one], 2 * size), (kinds[other], size)):
+            order.append(rng.choice(kind, number, replace=len(kind) < number))
+    return Reordered(source, np.concatenate(order))
 
 
 def relation_loss(network, batch, rngs):
@@ -62,12 +51,9 @@ def relation_loss(network, batch, rngs):
         jax.lax.stop_gradient(network.relate(images, rngs=rngs)["code"])
         for images in (positive, negative)
     )
-    levels = batch["level"][: len(anchor)]
-    known = jnp.isfinite(levels)
-    error = jnp.where(known, found["level"] - jnp.where(known, levels, 0), 0)
     losses = {
         "code": triplet(found["code"], same, other),
-        "level": (error**2).sum() / jnp.maximum(known.sum(), 1),
+        "level": level_error(found["level"], batch["level"][: len(anchor)]),
     }
     return losses["code"] + 0.25 * losses["level"], losses
 
@@ -120,7 +106,7 @@ def recipe(
         crop, batch_size, learning_rate = 64, 16, 2e-3
         relation_steps, steps = min(relation_steps, 200), min(steps, 800)
     count = min(relation_steps, data.epochs_to_steps(1, batch_size))
-    triplets = Triplets(data.train, batch_size, count, seed)
+    triplets = draw_triplets(data.train, batch_size, count, seed)
     shared: dict[str, Any] = {"types": data.types, "crop": crop, "scale": data.scale}
     in_order = Loading(batch_size=3 * batch_size, shuffle=False, seed=seed)
     initial = Model.create("graphiqa", seed=seed, **options)
@@ -145,7 +131,5 @@ def recipe(
             ),
         ),
         validation=data.validation,
-        scale=data.scale,
-        evaluate_every=max(1, steps // 20),
         seed=seed,
     )

@@ -21,13 +21,13 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import optax
-from flax import nnx
 
 import jiqa
 from jiqa.core.arrays import safe_divide
 from jiqa.core.color import gray_to_rgb
 from jiqa.datasets.pipelines import Loading, pairs
 from jiqa.deep.backbones import BACKBONES
+from jiqa.networks.network import at_rest
 from jiqa.training import Data, Recipe, Stage
 from jiqa.training.losses import adversarial, mae, mse
 from jiqa.training.optimizers import by_part
@@ -58,7 +58,7 @@ def joint_loss(network, batch, rngs, *, see: Features | None):  # noqa: ARG001
     scores = network.regressor(distorted, *given, training=True)
     losses = {"score": mae(scores, batch["score"]), "pixels": distance(imagined, real)}
     if see is not None:
-        compare = partial(frozen(network.regressor).compare, distorted)
+        compare = partial(at_rest(network.regressor).compare, distorted)
         seen = distance(see(imagined), see(real)) + distance(compare(imagined), compare(real))
         losses["perceptual"] = PERCEPTUAL * seen
     if network.discriminator is not None:
@@ -69,18 +69,12 @@ def joint_loss(network, batch, rngs, *, see: Features | None):  # noqa: ARG001
 
 def adversarial_losses(network, real, imagined, right):
     """The generator's and the discriminator's; `right` is 1 for what counts as real, else 0."""
-    judge, given = frozen(network.discriminator), jax.lax.stop_gradient(imagined)
+    judge, given = at_rest(network.discriminator), jax.lax.stop_gradient(imagined)
     of_real = adversarial(network.discriminator(real), real=True)
     return {
         "generator": ADVERSARIAL * adversarial(judge(imagined), real=True),
         "discriminator": (of_real + mse(network.discriminator(given), right)) / 2,
     }
-
-
-def frozen(module: nnx.Module) -> nnx.Module:
-    """A copy that hands gradients on to its inputs, and has none of its own."""
-    graph, state = nnx.split(module)
-    return nnx.merge(graph, jax.tree.map(jax.lax.stop_gradient, state))
 
 
 def distance(features: jax.Array, real: jax.Array) -> jax.Array:
@@ -170,7 +164,5 @@ def recipe(
             ),
         ),
         validation=data.validation,
-        scale=data.scale,
-        evaluate_every=max(1, steps // 20),
         seed=seed,
     )

@@ -10,6 +10,7 @@ import optax
 from jiqa.datasets.pipelines import Loading, multi_task
 from jiqa.training import Data, Recipe, Stage
 from jiqa.training.losses import cross_entropy, mae
+from jiqa.training.optimizers import warm_cosine
 
 DISTORTION = 0.1  # how much naming the distortion counts beside the score in [0, 1]
 
@@ -49,7 +50,7 @@ def recipe(
     if quick:
         crop, steps, learning_rate = 64, min(steps, 500), 3 * learning_rate
         options |= {"width": 8, "codewords": 16}
-    schedule = optax.warmup_cosine_decay_schedule(0.0, learning_rate, max(1, steps // 20), steps)
+    schedule = warm_cosine(learning_rate, steps)
     loading = Loading(batch_size=batch_size, seed=seed)
     return Recipe(
         network="multitask_cnn",
@@ -66,8 +67,6 @@ def recipe(
             ),
         ),
         validation=data.validation,
-        scale=data.scale,
-        evaluate_every=max(1, steps // 20),
         average=None if quick else 0.999,
         seed=seed,
     )

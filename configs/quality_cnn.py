@@ -98,7 +98,6 @@ def recipe(
             ),
         ),
         validation=data.validation,
-        scale=data.scale,
         evaluate_every=max(1, steps // validations),
         average=max(0.9, 1 - 20 / steps),
         seed=seed,

@@ -82,7 +82,5 @@ def recipe(
             ),
         ),
         validation=data.validation,
-        scale=data.scale,
-        evaluate_every=max(1, second // 20),
         seed=seed,
     )

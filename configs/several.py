@@ -13,6 +13,7 @@ from jiqa.datasets.pipelines import Loading, multi_task
 from jiqa.networks.several import group_targets
 from jiqa.training import Data, Recipe, Stage
 from jiqa.training.losses import huber, mse
+from jiqa.training.optimizers import warm_cosine
 
 PRESENCE = 0.1  # how much cross-entropy counts beside errors of what is in [0, 1]
 
@@ -71,7 +72,7 @@ def recipe(
     """
     steps = data.epochs_to_steps(epochs, batch_size)
     crop, steps = (64, min(steps, 600)) if quick else (crop, steps)
-    schedule = optax.warmup_cosine_decay_schedule(0.0, learning_rate, max(1, steps // 20), steps)
+    schedule = warm_cosine(learning_rate, steps)
     loading = Loading(batch_size=batch_size, seed=seed)
     batches = multi_task(
         data.train, loading, types=data.types, crop=crop, scale=data.scale, labels=targets
@@ -89,8 +90,6 @@ def recipe(
             ),
         ),
         validation=data.validation,
-        scale=data.scale,
-        evaluate_every=max(1, steps // 20),
         average=None if quick else 0.999,
         seed=seed,
     )

@@ -57,7 +57,5 @@ def recipe(
         options={"comparison": comparison, "width": 16 if quick else 32},
         stages=(stage,),
         validation=data.validation,
-        scale=data.scale,
-        evaluate_every=max(1, steps // 20),
         seed=seed,
     )

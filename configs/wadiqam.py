@@ -69,7 +69,5 @@ def recipe(
         options={"width": 8 if quick else 32},
         stages=(stage,),
         validation=data.validation,
-        scale=data.scale,
-        evaluate_every=max(1, steps // 20),
         seed=seed,
     )

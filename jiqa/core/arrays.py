@@ -59,6 +59,15 @@ def safe_divide(numerator: jax.Array, denominator: jax.Array, fill: ArrayLike = 
     return jnp.where(zero, fill, numerator / jnp.where(zero, 1, denominator))
 
 
+def to_unit(x: jax.Array) -> jax.Array:
+    """Vectors along the last axis, divided by their length; zeros stay zeros.
+
+    >>> print(to_unit(jnp.array([3.0, 4.0])))
+    [0.6 0.8]
+    """
+    return safe_divide(x, safe_sqrt(jnp.sum(x * x, -1, keepdims=True)))
+
+
 def similarity(x: jax.Array, y: jax.Array, constant: ArrayLike) -> jax.Array:
     """How alike two features are, `(2 x y + c) / (x^2 + y^2 + c)`.
 

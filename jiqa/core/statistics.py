@@ -337,6 +337,29 @@ def _solve_shape(
     return pass_through(found, smooth)
 
 
+def scene_statistics(levels: jax.Array, *, nearest: bool = True) -> jax.Array:
+    """Statistics of natural scenes of Mittal, Moorthy and Bovik (BRISQUE, 2012), at one scale.
+
+    Args:
+        levels: `[..., H, W, C]`, on 0 to 255.
+        nearest: As in `fit_ggd` and `fit_aggd`.
+
+    Returns:
+        `[..., C, 18]`: shape and variance of the normalised coefficients, then shape, mean and both
+        variances of their products with neighbours.
+
+    >>> scene_statistics(jnp.zeros((9, 9, 3))).shape
+    (3, 18)
+    """
+    coefficients = mscn(levels, border="zero")
+    own = fit_ggd(coefficients, axis=(-3, -2), nearest=nearest)
+    features = [own.shape, own.deviation**2]
+    for product in neighbor_products(coefficients):
+        fit = fit_aggd(product, axis=(-3, -2), nearest=nearest)
+        features += [fit.shape, fit.mean, fit.left_deviation**2, fit.right_deviation**2]
+    return jnp.stack(features, -1)
+
+
 def solve_positive_definite(matrix: jax.Array, right: jax.Array) -> jax.Array:
     """Solves small symmetric, positive definite systems by elimination in order, which is stable.
 

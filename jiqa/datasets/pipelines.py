@@ -191,10 +191,8 @@ class Batches(Iterator[Batch]):
         """
         there = state["settings"]
         here = self._settings
-        changed = [key for key in {**here, **there} if here.get(key) != there.get(key)]
-        if changed:
-            said = [f"{key} was {there.get(key)}, is {here.get(key)}" for key in changed]
-            raise ValueError(f"the state is that of other batches: {'; '.join(said)}.")
+        if changed := differences(there, here):
+            raise ValueError(f"the state is that of other batches: {changed}.")
         self.step, self._iterator = int(state["step"]), None
 
     def _start(self) -> Iterator[Batch]:
@@ -217,6 +215,16 @@ class Batches(Iterator[Batch]):
             num_workers=self._loading.workers, per_worker_buffer_size=self._loading.ahead
         )
         return iter(rest.to_iter_dataset(options).mp_prefetch(processes))
+
+
+def differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> str:
+    """What has changed from one set of facts to another, in words; nothing if they are equal.
+
+    >>> differences({"seed": 0, "crop": 64}, {"seed": 1, "crop": 64})
+    'seed was 0, is 1'
+    """
+    changed = [key for key in {**here, **there} if here.get(key) != there.get(key)]
+    return "; ".join(f"{key} was {there.get(key)}, is {here.get(key)}" for key in changed)
 
 
 def pairs(
@@ -276,7 +284,7 @@ def patches(
         ValueError: See `pairs`.
     """
     names = _need(source, "distorted")
-    if "reference" in _decoding(source, ())[0]:
+    if "reference" in decoding(source, ())[0]:
         names = ("reference", *names)
     example = _Patches(images=names, mirror=mirror, scale=scale, size=size, count=count)
     return _batches(source, names, loading, example)
@@ -356,7 +364,7 @@ def ranking(
     _need(source, "distorted")
     ranked = rank(read_labels(source), by=by, margin=margin)
     return _batches(
-        _Couples(_decoding(source, ["distorted"]), ranked),
+        _Couples(decoding(source, ["distorted"]), ranked),
         (),
         loading,
         example,
@@ -447,8 +455,26 @@ def read_labels(source: Sequence[Item]) -> "pd.DataFrame":
         labels = labels[labels["split"] == source.split].drop(columns="split")
         if len(labels) == len(source):  # else it is a part of a part
             return labels.reset_index(drop=True)
-    found = _decoding(source, ())
+    if isinstance(source, Reordered):
+        return read_labels(source.source).iloc[source.places].reset_index(drop=True)
+    found = decoding(source, ())
     return pd.DataFrame([{key: item.get(key) for key in COLUMNS} for item in found])
+
+
+def decoding(source: Sequence[Item], images: Collection[str]) -> Sequence[Item]:
+    """The same items, of which only these images are decoded, where decoding is left to reading.
+
+    Args:
+        source: See `pairs`.
+        images: Names of images, such as "distorted".
+    """
+    if isinstance(source, Reordered):
+        return Reordered(decoding(source.source, images), source.places)
+    if not isinstance(source, Prepared):
+        return source
+    found = copy.copy(source)
+    found.decode = frozenset(images)
+    return found
 
 
 def list_types(source: Sequence[Item]) -> list[str]:
@@ -458,6 +484,28 @@ def list_types(source: Sequence[Item]) -> list[str]:
         source: See `pairs`.
     """
     return sorted(set(read_labels(source)["distortion"]))
+
+
+class Reordered(Sequence[Item]):
+    """Items of a source in an order of one's own, each as often as wanted.
+
+    >>> [item["name"] for item in Reordered([{"name": "a"}, {"name": "b"}], [1, 0, 1])]
+    ['b', 'a', 'b']
+    """
+
+    def __init__(self, source: Sequence[Item], places: Sequence[int] | np.ndarray) -> None:
+        """Places of items in the source, in the order wanted."""
+        self.source, self.places = source, np.asarray(places)
+
+    def __len__(self) -> int:
+        """How many items there are."""
+        return len(self.places)
+
+    def __getitem__(self, place: Any) -> Any:
+        """An item, or a list of several."""
+        if isinstance(place, slice):
+            return [self[one] for one in range(*place.indices(len(self)))]
+        return self.source[int(self.places[place])]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -563,7 +611,7 @@ def _batches(
     """The stream of examples in the order that `loading` asks for."""
     loading = loading or Loading()
     example = replace(example, pixels=loading.pixels)
-    decoded = _decoding(source, images) if images else source
+    decoded = decoding(source, images) if images else source
 
     def make(loading: Loading) -> grain.MapDataset:
         dataset = grain.MapDataset.source(decoded).seed(loading.seed)
@@ -606,21 +654,12 @@ def _stack(examples: Sequence[Item]) -> Batch:
 
 def _need(source: Sequence[Item], *images: str) -> tuple[str, ...]:
     """The names, which a set must have; ValueError otherwise."""
-    there = _decoding(source, ())[0] if len(source) else {}
+    there = decoding(source, ())[0] if len(source) else {}
     if missing := [name for name in images if name not in there]:
         raise ValueError(
             f"the set has no image {', '.join(missing)}; its items have {', '.join(there)}."
         )
     return images
-
-
-def _decoding(source: Sequence[Item], images: Collection[str]) -> Sequence[Item]:
-    """The same items, of which only these images are decoded."""
-    if not isinstance(source, Prepared):
-        return source
-    found = copy.copy(source)
-    found.decode = frozenset(images)
-    return found
 
 
 def _convert(image: np.ndarray, pixels: Pixels) -> np.ndarray:

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jiqa.core.arrays import safe_divide, safe_log, safe_sqrt
+from jiqa.core.arrays import safe_log, to_unit
 from jiqa.core.features import Features
 from jiqa.core.registry import image_function, metric
 from jiqa.deep.backbones.backbone import Tree
@@ -146,7 +146,7 @@ def contextual_similarity(
     1.0
     """
     mean = jnp.mean(reference, -2, keepdims=True)
-    x, y = (_unit_length(vectors - mean) for vectors in (reference, distorted))
+    x, y = (to_unit(vectors - mean) for vectors in (reference, distorted))
     count = y.shape[-2]
     rows = max(1, min(count, at_once // x.shape[-2]))
     chunks = -(-count // rows)
@@ -195,7 +195,3 @@ def _vectors(
             every = every[..., chosen, :]
         vectors[tap] = every
     return vectors
-
-
-def _unit_length(x: jax.Array) -> jax.Array:
-    return safe_divide(x, safe_sqrt(jnp.sum(x * x, -1, keepdims=True)))

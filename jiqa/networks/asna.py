@@ -29,7 +29,7 @@ from jiqa.core.color import gray_to_rgb
 from jiqa.core.filters import imresize
 from jiqa.core.saliency import spectral_residual
 from jiqa.deep.backbones.layers import max_pool
-from jiqa.networks.network import Prediction, network
+from jiqa.networks.network import Prediction, check_choice, network
 from jiqa.networks.patches import as_patches, merge_batch
 
 PAPER = "Ayyoubzadeh and Royat, "
@@ -171,8 +171,8 @@ class ASNA(nnx.Module):
         Raises:
             ValueError: No such variant, attention or side.
         """
-        _check("variant", variant, get_args(Variant))
-        _check("attention", attention, get_args(Attention))
+        check_choice("variant", variant, get_args(Variant))
+        check_choice("attention", attention, get_args(Attention))
         if attention == "dva_map" and variant != "attention":
             raise ValueError(f"variant={variant!r} has no attention; leave attention out.")
         if side < 16 or side % 16:
@@ -269,8 +269,3 @@ def _normalization(channels: int, rngs: nnx.Rngs) -> nnx.BatchNorm:
 def _double(x: jax.Array) -> jax.Array:
     """Maps of twice the size, each value in four places."""
     return jnp.repeat(jnp.repeat(x, 2, axis=1), 2, axis=2)
-
-
-def _check(name: str, value: str, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise ValueError(f"{name}={value!r}; give one of {', '.join(known)}.")

@@ -20,10 +20,9 @@ import numpy as np
 from flax import nnx
 
 from jiqa.core import pooling
-from jiqa.core.arrays import safe_sqrt
 from jiqa.core.color import luma
-from jiqa.core.filters import correlate_separable
 from jiqa.deep.backbones.layers import max_pool
+from jiqa.networks.cnniqa import normalize_contrast
 from jiqa.networks.heads import Perceptron
 from jiqa.networks.network import Prediction, network
 from jiqa.networks.patches import as_patches, merge_batch
@@ -137,10 +136,8 @@ def normalize(images: jax.Array) -> jax.Array:
     >>> print(jnp.abs(normalize(jnp.ones((6, 6, 1)))).max())
     0.0
     """
-    mean = correlate_separable(images, WINDOW, border="replicate")
-    mean_of_square = correlate_separable(images**2, WINDOW, border="replicate")
-    deviation = safe_sqrt(jnp.maximum(mean_of_square - mean**2, 0))
-    return GAIN * (images - mean) / (deviation + SATURATION)
+    normalized = normalize_contrast(images, WINDOW, constant=SATURATION, border="replicate")
+    return GAIN * normalized
 
 
 def textured(patches: jax.Array, share: float) -> jax.Array:

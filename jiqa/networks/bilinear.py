@@ -21,17 +21,16 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from jiqa.networks.convolutional import Encoder, describe
 from jiqa.networks.handcrafted import describe_images
 from jiqa.networks.heads import MIDDLE, Perceptron
 from jiqa.networks.network import Prediction, network
 from jiqa.networks.patches import as_patches, merge_batch
-from jiqa.networks.pretrained import Trunk
+from jiqa.networks.pretrained import describe_by, make_trunk
 
 PAPER = 'after Chetouani, Quach, Valenzise and Dufaux, "Combination of deep learning-based and '
 PAPER += 'handcrafted features for blind image quality assessment", EUVIP 2021'
 PATCH = 64  # pixels along each side
-LAST = {"vgg16": ("relu5_3", 512), "resnet50": ("layer4.2", 2048)}  # maps and their channels
+NETS = ("vgg16", "resnet50", "small")
 HANDCRAFTED = {"spatial": 36, "frequency": 12, "appearance": 10}
 
 
@@ -93,18 +92,13 @@ class Bilinear(nnx.Module):
         Raises:
             ValueError: No such fusion or net.
         """
-        if fusion not in FUSIONS or net not in (*LAST, "small"):
+        if fusion not in FUSIONS or net not in NETS:
             raise ValueError(
                 f"fusion={fusion!r}, net={net!r}; fusions are {', '.join(FUSIONS)}, "
-                f"nets {', '.join((*LAST, 'small'))}."
+                f"nets {', '.join(NETS)}."
             )
-        self.fusion, self.net = fusion, net
-        if net == "small":
-            self.trunk: Encoder | Trunk = Encoder(width, rngs=rngs)
-            channels = 2 * sum(self.trunk.channels)
-        else:
-            self.trunk = Trunk(net, rngs=rngs)
-            channels = LAST[net][1]
+        self.fusion = fusion
+        self.trunk, channels = make_trunk(net, width=width, rngs=rngs)
         handcrafted = sum(HANDCRAFTED.values())
         self.project = nnx.Linear(channels, learned, rngs=rngs)
         self.standardize = nnx.BatchNorm(
@@ -147,12 +141,7 @@ class Bilinear(nnx.Module):
 
     def _learned(self, images: jax.Array, training: bool) -> jax.Array:
         patches = as_patches(images, PATCH)
-        flat = merge_batch(patches)
-        if isinstance(self.trunk, Encoder):
-            features = describe(self.trunk(flat, training=training))
-        else:
-            tap = LAST[self.net][0]
-            features = self.trunk(self.trunk.normalize(flat), [tap])[tap].mean((1, 2))
+        features = describe_by(self.trunk, merge_batch(patches), training=training)
         projected = jax.nn.relu(self.project(features))
         return projected.reshape(*patches.shape[:2], -1).mean(1)
 

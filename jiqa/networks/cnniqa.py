@@ -21,7 +21,8 @@ from flax import nnx
 
 from jiqa.core.arrays import pass_through, safe_sqrt
 from jiqa.core.color import luma
-from jiqa.core.filters import correlate_separable, uniform_window
+from jiqa.core.filters import Border, correlate_separable, uniform_window
+from jiqa.core.pooling import largest
 from jiqa.networks.network import Prediction, network
 from jiqa.networks.patches import as_patches, grid, merge_batch
 
@@ -64,8 +65,7 @@ class CNNIQA(nnx.Module):
             "score" `[B]`, "patches" `[B, P]`.
         """
         patches = self._normalized_patches(distorted)
-        x = self.conv1(merge_batch(patches))
-        x = jnp.concatenate([x.max((1, 2)), x.min((1, 2))], -1)
+        x = extremes(self.conv1(merge_batch(patches)))
         x = jax.nn.relu(self.fc1(x))
         early = self.convention == "lidq92"
         x = self._drop(x, rngs) if early else x
@@ -79,34 +79,60 @@ class CNNIQA(nnx.Module):
 
     def _normalized_patches(self, images: jax.Array) -> jax.Array:
         if self.convention == "lidq92":
-            return normalize_contrast(port_patches(_pillow_luma(images)), size=3, constant=1.0)
-        normalized = normalize_contrast(_gray(images), size=7, constant=10 / 255)
-        return as_patches(normalized, PATCH)
+            patches = port_patches(_pillow_luma(images))
+            return normalize_contrast(patches, uniform_window(3), constant=1.0)
+        return normalized_patches(images)
 
 
-def normalize_contrast(images: jax.Array, *, size: int, constant: float) -> jax.Array:
+def extremes(maps: jax.Array) -> jax.Array:
+    """The highest and the lowest value of each channel, `[N, 2 C]` of `[N, h, w, C]`.
+
+    >>> print(extremes(jnp.array([1.0, 6.0, 2.0]).reshape(1, 3, 1, 1)))
+    [[6. 1.]]
+    """
+    return jnp.concatenate([largest(maps), -largest(-maps)], -1)
+
+
+def normalized_patches(images: jax.Array) -> jax.Array:
+    """Patches of 32 x 32 pixels of the locally normalised luma, as the paper has them.
+
+    Args:
+        images: `[B, H, W, C]` in [0, 1], or patches of them `[B, P, 32, 32, C]`.
+
+    Returns:
+        `[B, P, 32, 32, 1]`.
+
+    Raises:
+        ValueError: Images are smaller than a patch.
+
+    >>> normalized_patches(jnp.ones((2, 70, 100, 3))).shape
+    (2, 6, 32, 32, 1)
+    """
+    gray = luma(images, "bt601")
+    return as_patches(normalize_contrast(gray, uniform_window(7), constant=10 / 255), PATCH)
+
+
+def normalize_contrast(
+    images: jax.Array, window: np.ndarray, *, constant: float, border: Border = "symmetric"
+) -> jax.Array:
     """Local contrast normalisation: (image - mean) / (deviation + constant).
 
     Args:
         images: `[..., H, W, C]`.
-        size: Side of the square of pixels of which mean and deviation are.
+        window: Along either axis, of which mean and deviation are.
         constant: In the units of the images.
+        border: As in `jiqa.core.filters.correlate_separable`.
 
     Returns:
         The same shape, without unit.
 
-    >>> print(normalize_contrast(jnp.ones((5, 5, 1)), size=3, constant=1.0).max())
+    >>> print(normalize_contrast(jnp.ones((5, 5, 1)), uniform_window(3), constant=1.0).max())
     0.0
     """
-    window = uniform_window(size)
-    mean = correlate_separable(images, window, border="symmetric")
-    mean_of_square = correlate_separable(images**2, window, border="symmetric")
+    mean = correlate_separable(images, window, border=border)
+    mean_of_square = correlate_separable(images**2, window, border=border)
     deviation = safe_sqrt(jnp.maximum(mean_of_square - mean**2, 0))
     return (images - mean) / (deviation + constant)
-
-
-def _gray(images: jax.Array) -> jax.Array:
-    return images if images.shape[-1] == 1 else luma(images, "bt601", data_range=1.0)
 
 
 def _pillow_luma(images: jax.Array) -> jax.Array:

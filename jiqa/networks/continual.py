@@ -31,8 +31,7 @@ from jax.scipy.stats import norm
 from jiqa.networks.dbcnn import CENTROIDS
 from jiqa.networks.network import Model
 
-ITERATIONS = 100  # of k-means
-STARTS = 5  # of which the best is kept
+STARTS = 5  # of k-means, of which the best is kept
 MEMORY = 1000  # images that replay keeps of all tasks together
 DAMPING = 0.1  # of synaptic intelligence
 
@@ -205,47 +204,32 @@ def remember(model: Model, task: int, features: jax.Array, *, seed: int = 0) -> 
         A model by which the task is known.
     """
     count = min(CENTROIDS, len(features))
-    found = k_means(jnp.asarray(features), count, jax.random.key(seed))
-    found = jnp.resize(found, (CENTROIDS, features.shape[1]))  # again, if there are too few
+    found = k_means(np.asarray(features), count, seed=seed)
+    found = np.resize(found, (CENTROIDS, features.shape[1]))  # again, if there are too few
     centroids = model.statistics["centroids"].at[task].set(found)
     known = model.statistics["known"].at[task].set(1.0)
     return replace(model, statistics={**model.statistics, "centroids": centroids, "known": known})
 
 
-def k_means(points: jax.Array, count: int, key: jax.Array, *, starts: int = STARTS) -> jax.Array:
-    """Centroids such that points are near to one (Lloyd's algorithm, of several starts the best).
+def k_means(points: np.ndarray, count: int, *, seed: int = 0, starts: int = STARTS) -> np.ndarray:
+    """Centroids such that points are near to one (SciPy's k-means, of several starts the best).
 
     Args:
         points: `[N, F]`.
         count: How many centroids.
-        key: What is random: which points centroids begin as.
+        seed: Of which points centroids begin as.
         starts: How often to begin.
 
     Returns:
-        `[count, F]`.
+        `[count, F]`, or fewer where centroids are left without points.
 
-    >>> points = jnp.array([[0.0], [1.0], [10.0], [11.0]])
-    >>> print(jnp.sort(k_means(points, 2, jax.random.key(0))[:, 0]))
+    >>> points = np.array([[0.0], [1.0], [10.0], [11.0]])
+    >>> print(np.sort(k_means(points, 2)[:, 0]))
     [ 0.5 10.5]
     """
+    from scipy.cluster.vq import kmeans
 
-    def distances(centroids: jax.Array) -> jax.Array:
-        """Squared, less those of points from zero, `[N, count]`."""
-        return (centroids**2).sum(1) - 2 * points @ centroids.T
-
-    def step(_: int, centroids: jax.Array) -> jax.Array:
-        member = jax.nn.one_hot(distances(centroids).argmin(1), count, dtype=points.dtype)
-        sizes = member.sum(0)[:, None]
-        # Whoever has no points stays where it is.
-        return jnp.where(sizes > 0, (member.T @ points) / jnp.maximum(sizes, 1), centroids)
-
-    def run(key: jax.Array) -> tuple[jax.Array, jax.Array]:
-        start = jax.random.choice(key, points, (count,), replace=False)
-        centroids = jax.lax.fori_loop(0, ITERATIONS, step, start)
-        return centroids, distances(centroids).min(1).sum()
-
-    found, spread = jax.lax.map(run, jax.random.split(key, starts))
-    return found[spread.argmin()]
+    return kmeans(np.asarray(points, np.float64), count, iter=starts, seed=seed)[0]
 
 
 @dataclass(frozen=True)

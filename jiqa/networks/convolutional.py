@@ -32,7 +32,7 @@ from jiqa.core.arrays import safe_sqrt
 from jiqa.core.color import gray_to_rgb
 from jiqa.core.filters import check_least_side, imresize
 from jiqa.networks.heads import HEADS, DistortionHead, Perceptron
-from jiqa.networks.network import Prediction, network
+from jiqa.networks.network import Prediction, check_choice, network
 
 PAPER = "jiqa's own: a small residual network whose maps of all scales are described"
 LEAST_SIDE = 32  # pixels, of which the coarsest map has 2 x 2
@@ -43,8 +43,8 @@ Head = Literal["score", "distribution", "uncertain", "content", "attention"]
 Saliency = Literal["spectral_residual", "sdsp", "fine_grained", "graph_based", "center_prior"]
 
 
-class Convolution(nnx.Module):
-    """A convolution normalised by batches, and a rectifier."""
+class Normalized(nnx.Module):
+    """A convolution normalised by batches."""
 
     def __init__(
         self, inputs: int, outputs: int, *, size: int = 3, stride: int = 1, rngs: nnx.Rngs
@@ -55,7 +55,7 @@ class Convolution(nnx.Module):
             outputs,
             (size, size),
             strides=stride,
-            padding=1,
+            padding=(size - 1) // 2,
             use_bias=False,
             kernel_init=nnx.initializers.he_normal(),
             rngs=rngs,
@@ -65,7 +65,15 @@ class Convolution(nnx.Module):
     def __call__(self, x: jax.Array, *, training: bool) -> jax.Array:
         """`[B, H, W, inputs]` to `[B, H / stride, W / stride, outputs]`."""
         x = self.convolution(x)
-        return jax.nn.relu(self.normalize(x, use_running_average=not training)).astype(x.dtype)
+        return self.normalize(x, use_running_average=not training).astype(x.dtype)
+
+
+class Convolution(Normalized):
+    """A convolution normalised by batches, and a rectifier."""
+
+    def __call__(self, x: jax.Array, *, training: bool) -> jax.Array:
+        """As of `Normalized`, not negative."""
+        return jax.nn.relu(super().__call__(x, training=training))
 
 
 class Encoder(nnx.Module):
@@ -137,8 +145,7 @@ class QualityCNN(nnx.Module):
         Raises:
             ValueError: No such head.
         """
-        if head not in HEADS:
-            raise ValueError(f"head={head!r}; give one of {', '.join(HEADS)}.")
+        check_choice("head", head, HEADS)
         self.encoder = Encoder(width, rngs=rngs)
         described = 2 * sum(self.encoder.channels)
         shared: dict[str, Any] = {"dropout": dropout, "rngs": rngs}

@@ -22,14 +22,13 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from jiqa.core.arrays import safe_divide, safe_sqrt
-from jiqa.networks.network import Model, Prediction, named_arrays, network
-from jiqa.networks.pretrained import Trunk
+from jiqa.core.arrays import safe_sqrt, to_unit
+from jiqa.networks.network import Model, Prediction, at_rest, named_arrays, network
+from jiqa.networks.pretrained import LAST, Trunk
 from jiqa.networks.scnn import CHANNELS, SCNN
 
 PAPER = 'Zhang, Li, Ma, Zhai, Yang and Ma, "Continual learning for blind image quality assessment",'
 PAPER += " IEEE TPAMI 45(3), 2023"
-LAST = {"resnet18": ("layer4.1", 512), "vgg16": ("relu5_3", 512)}  # maps and their channels
 CENTROIDS = 128  # of each task
 SHARPNESS = 32.0  # of the softmin of distances
 
@@ -64,7 +63,7 @@ class DBCNN(nnx.Module):
             normalized: Whether S-CNN has batch normalisation.
             narrow: By what the channels of `net` are divided, for trials.
         """
-        self.tap, channels = LAST[net]
+        _, channels = LAST[net]
         self.trunk = Trunk(net, narrow=narrow, rngs=rngs)
         self.scnn = SCNN(normalized=normalized, rngs=rngs)
         features = channels // narrow * CHANNELS[-1]
@@ -88,8 +87,8 @@ class DBCNN(nnx.Module):
         Raises:
             ValueError: Images are too small.
         """
-        content = self.trunk(self.trunk.normalize(distorted), [self.tap])[self.tap]
-        maps = _at_rest(self.scnn).maps(distorted)
+        content = self.trunk.last(distorted)
+        maps = at_rest(self.scnn).maps(distorted)
         features = to_unit(maps.mean((1, 2)))
         heads = self.heads[...] if rngs is not None else to_unit(self.heads[...])
         scores = multiply(content, maps) @ heads.T
@@ -108,12 +107,6 @@ class DBCNN(nnx.Module):
         usable = known | ~known.any()
         logits = jnp.where(usable, -SHARPNESS * jnp.where(known, nearest, 0), -jnp.inf)
         return jax.nn.softmax(logits, -1)
-
-
-def _at_rest(network: SCNN) -> SCNN:
-    """The network without gradients of its parameters, which nothing needs; images have theirs."""
-    graph, state = nnx.split(network)
-    return nnx.merge(graph, jax.lax.stop_gradient(state))
 
 
 def use_scnn(model: Model, scnn: Model) -> Model:
@@ -178,12 +171,3 @@ def _interpolation(length: int, target: int) -> np.ndarray:
     """Weights `[target, length]`."""
     places = np.linspace(0, length - 1, target)
     return np.maximum(0, 1 - np.abs(places[:, None] - np.arange(length)))
-
-
-def to_unit(x: jax.Array) -> jax.Array:
-    """Vectors of length one; zeros stay zeros.
-
-    >>> print(to_unit(jnp.array([3.0, 4.0])))
-    [0.6 0.8]
-    """
-    return safe_divide(x, safe_sqrt((x**2).sum(-1, keepdims=True)))

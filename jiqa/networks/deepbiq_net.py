@@ -16,7 +16,6 @@ Without it, the network's own score is our decision: the mean of the classes' ce
 their probabilities, and over 25 crops, of which the outermost touch the image's borders.
 """
 
-import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import replace
@@ -29,12 +28,11 @@ from flax import nnx
 from jax.scipy.special import logsumexp
 
 import jiqa
-from jiqa.core.filters import check_window_fits
 from jiqa.deep.backbones.layers import flatten
 from jiqa.networks import pretrained
 from jiqa.networks.heads import moments
 from jiqa.networks.network import Model, Prediction, named_arrays, network
-from jiqa.networks.patches import merge_batch
+from jiqa.networks.patches import merge_batch, spread_squares
 from jiqa.networks.pretrained import Trunk
 
 PAPER = 'Bianco, Celona, Napoletano and Schettini, "On the use of deep learning for blind image '
@@ -100,7 +98,7 @@ class DeepBIQ(nnx.Module):
             ValueError: Images are too small.
         """
         side = self.trunk.backbone.side
-        crops = distorted if distorted.ndim == 5 else cut(distorted, side, self.grid)
+        crops = spread_squares(distorted, side, self.grid, self.grid)
         logits, features = (
             x.reshape(*crops.shape[:2], -1) for x in self.classify(merge_batch(crops), rngs=rngs)
         )
@@ -126,35 +124,6 @@ class DeepBIQ(nnx.Module):
 
     def _drop(self, x: jax.Array, rngs: nnx.Rngs | None) -> jax.Array:
         return self.dropout(x, deterministic=rngs is None, rngs=rngs)
-
-
-def cut(images: jax.Array, side: int, grid: int) -> jax.Array:
-    """Square crops in even steps over images, of which the outermost touch the borders.
-
-    Args:
-        images: `[B, H, W, C]`.
-        side: Of the crops.
-        grid: Rows and columns, less where crops would be the same.
-
-    Returns:
-        `[B, P, side, side, C]`, row by row.
-
-    Raises:
-        ValueError: Images are smaller than a crop.
-
-    >>> cut(jnp.zeros((2, 8, 10, 3)), 8, 5).shape
-    (2, 3, 8, 8, 3)
-    """
-    check_window_fits(images.shape, side, side)
-    tops, lefts = (
-        np.unique(np.linspace(0, length - side, grid).round().astype(int))
-        for length in images.shape[1:3]
-    )
-    crops = [
-        images[:, top : top + side, left : left + side]
-        for top, left in itertools.product(tops, lefts)
-    ]
-    return jnp.stack(crops, 1)
 
 
 def to_classes(scores: jax.Array) -> jax.Array:

@@ -17,7 +17,7 @@ from flax import nnx
 from jiqa.core.filters import check_least_side
 from jiqa.networks.convolutional import LEAST_SIDE, Encoder
 from jiqa.networks.heads import MIDDLE
-from jiqa.networks.network import Prediction, network
+from jiqa.networks.network import Prediction, check_choice, network
 from jiqa.networks.pretrained import Trunk
 
 PAPER = 'after Golestaneh and Kitani, "No-reference image quality assessment via feature fusion '
@@ -54,8 +54,7 @@ class Fusion(nnx.Module):
         Raises:
             ValueError: No such net.
         """
-        if net not in (*STAGES, "small"):
-            raise ValueError(f"net={net!r}; give one of {', '.join((*STAGES, 'small'))}.")
+        check_choice("net", net, (*STAGES, "small"))
         self.net = net
         if net == "small":
             self.trunk: Encoder | Trunk = Encoder(width, rngs=rngs)

@@ -23,15 +23,13 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from jiqa.core.color import luma
 from jiqa.core.filters import check_least_side
-from jiqa.core.pooling import largest
 from jiqa.deep.backbones.layers import max_pool
-from jiqa.networks.cnniqa import PATCH, normalize_contrast
+from jiqa.networks.cnniqa import extremes, normalized_patches
 from jiqa.networks.convolutional import LEAST_SIDE, Encoder
 from jiqa.networks.heads import MIDDLE, Perceptron
 from jiqa.networks.network import Prediction, network
-from jiqa.networks.patches import as_patches, merge_batch
+from jiqa.networks.patches import merge_batch
 
 HUANG = 'Huang, Tian, Chen and Jiang, "Multitask convolutional neural network for no-reference '
 HUANG += 'image quality assessment", Journal of Electronic Imaging 27(6), 2018'
@@ -202,8 +200,7 @@ class TwoAnswers(nnx.Module):
         """Scores `[B, P]` and logits `[B, P, types]` of patches; images as of the call."""
         patches = normalized_patches(distorted)
         maps = self.maps(merge_batch(patches))
-        x = jnp.concatenate([largest(maps), -largest(-maps)], -1)
-        x = jax.nn.relu(self.fc1(x))
+        x = jax.nn.relu(self.fc1(extremes(maps)))
         x = self.dropout(x, deterministic=rngs is None, rngs=rngs)
         x = jax.nn.relu(self.fc2(x)).reshape(*patches.shape[:2], -1)
         return self.quality(x)[..., 0], self.distortion(x)
@@ -266,25 +263,6 @@ class CNNIQAPlusPlus(TwoAnswers):
     def maps(self, patches: jax.Array) -> jax.Array:
         """Those of the second convolution; nothing is rectified."""
         return self.conv2(max_pool(self.conv1(patches), size=2, stride=2))
-
-
-def normalized_patches(images: jax.Array) -> jax.Array:
-    """Patches of 32 x 32 pixels of the locally normalised luma, as CNNIQA's paper has them.
-
-    Args:
-        images: `[B, H, W, C]` in [0, 1], or patches of them `[B, P, 32, 32, C]`.
-
-    Returns:
-        `[B, P, 32, 32, 1]`.
-
-    Raises:
-        ValueError: Images are smaller than a patch.
-
-    >>> normalized_patches(jnp.ones((2, 70, 100, 3))).shape
-    (2, 6, 32, 32, 1)
-    """
-    gray = luma(images, "bt601", data_range=1.0)
-    return as_patches(normalize_contrast(gray, size=7, constant=10 / 255), PATCH)
 
 
 def of_images(scores: jax.Array, logits: jax.Array) -> Prediction:

@@ -28,15 +28,13 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from jiqa.core.arrays import safe_divide, safe_sqrt
-from jiqa.networks.convolutional import Encoder, describe
-from jiqa.networks.dbcnn import to_unit
+from jiqa.core.arrays import safe_divide, safe_sqrt, to_unit
 from jiqa.networks.network import Prediction, network
-from jiqa.networks.pretrained import Trunk
+from jiqa.networks.pretrained import describe_by, make_trunk
 
 PAPER = 'Sun, Shi, Kim and Wang, "GraphIQA: learning distortion graph representations for blind '
 PAPER += 'image quality assessment", IEEE Transactions on Multimedia 25, 2023'
-LAST = {"resnet18": ("layer4.1", 512), "resnet50": ("layer4.2", 2048)}  # maps and their channels
+NETS = ("resnet18", "resnet50", "small")
 WIDTH = 16  # channels of the finest map of the small net
 
 Net = Literal["resnet50", "resnet18", "small"]
@@ -101,15 +99,9 @@ class GraphIQA(nnx.Module):
         Raises:
             ValueError: No such net.
         """
-        if net not in (*LAST, "small"):
-            raise ValueError(f"net={net!r} is unknown; use {', '.join((*LAST, 'small'))}.")
-        self.net = net
-        if net == "small":
-            self.trunk: Encoder | Trunk = Encoder(WIDTH // narrow, rngs=rngs)
-            features = 2 * sum(self.trunk.channels)
-        else:
-            self.trunk = Trunk(net, narrow=narrow, rngs=rngs)
-            features = LAST[net][1] // narrow
+        if net not in NETS:
+            raise ValueError(f"net={net!r} is unknown; use {', '.join(NETS)}.")
+        self.trunk, features = make_trunk(net, width=WIDTH // narrow, narrow=narrow, rngs=rngs)
         self.nodes = nnx.List(_linear(features, features, rngs=rngs) for _ in range(3))
         self.edges = GraphConvolution(features, edges, rngs=rngs)
         self.distortion = GraphConvolution(features, code, rngs=rngs)
@@ -153,10 +145,7 @@ class GraphIQA(nnx.Module):
 
     def describe(self, images: jax.Array, *, rngs: nnx.Rngs | None = None) -> jax.Array:
         """A vector of each image, `[B, F]`."""
-        if isinstance(self.trunk, Encoder):
-            return describe(self.trunk(images, training=rngs is not None))
-        tap = LAST[self.net][0]
-        return self.trunk(self.trunk.normalize(images), [tap])[tap].mean((1, 2))
+        return describe_by(self.trunk, images, training=rngs is not None)
 
     def _embed(self, x: jax.Array) -> jax.Array:
         first, second, third = self.nodes

@@ -23,6 +23,7 @@ from flax import nnx
 
 from jiqa.core.color import gray_to_rgb
 from jiqa.deep.backbones.layers import max_pool
+from jiqa.networks.convolutional import Convolution, Normalized
 from jiqa.networks.heads import Perceptron
 from jiqa.networks.network import Prediction, network
 from jiqa.networks.unet import UNet
@@ -108,7 +109,7 @@ class Regressor(nnx.Module):
             rngs: Where parameters come from.
         """
         self.fused = known > 0
-        self.stem = Normalized(6, widths[0], size=7, stride=2, rngs=rngs)
+        self.stem = Convolution(6, widths[0], size=7, stride=2, rngs=rngs)
         self.blocks: nnx.List[Residual] = nnx.List()
         before = widths[0]
         for stage, width in enumerate(widths):
@@ -144,7 +145,7 @@ class Regressor(nnx.Module):
         """Features `[B, F]` of images and of how they differ from references."""
         images = gray_to_rgb(distorted)
         x = jnp.concatenate([images - 0.5, jnp.abs(images - imagined)], -1)
-        x = jax.nn.relu(self.stem(x, training=training))
+        x = self.stem(x, training=training)
         x = max_pool(x, size=3, stride=2, padding=1)
         for block in self.blocks:
             x = block(x, training=training)
@@ -156,41 +157,15 @@ class Residual(nnx.Module):
 
     def __init__(self, inputs: int, outputs: int, *, stride: int, rngs: nnx.Rngs) -> None:
         """Random parameters."""
-        self.first = Normalized(inputs, outputs, size=3, stride=stride, rngs=rngs)
-        self.second = Normalized(outputs, outputs, size=3, rngs=rngs)
+        self.first = Convolution(inputs, outputs, stride=stride, rngs=rngs)
+        self.second = Normalized(outputs, outputs, rngs=rngs)
         same = (inputs, stride) == (outputs, 1)
         self.past = None if same else Normalized(inputs, outputs, size=1, stride=stride, rngs=rngs)
 
     def __call__(self, x: jax.Array, *, training: bool) -> jax.Array:
         """`[B, H, W, inputs]` to `[B, H / stride, W / stride, outputs]`."""
-        y = jax.nn.relu(self.first(x, training=training))
-        y = self.second(y, training=training)
+        y = self.second(self.first(x, training=training), training=training)
         return jax.nn.relu(y + (self.past(x, training=training) if self.past else x))
-
-
-class Normalized(nnx.Module):
-    """A convolution normalised by batches."""
-
-    def __init__(
-        self, inputs: int, outputs: int, *, size: int, stride: int = 1, rngs: nnx.Rngs
-    ) -> None:
-        """Random parameters; the kernel has `size` x `size` pixels."""
-        self.convolution = nnx.Conv(
-            inputs,
-            outputs,
-            (size, size),
-            strides=stride,
-            padding=size // 2,
-            use_bias=False,
-            kernel_init=nnx.initializers.he_normal(),
-            rngs=rngs,
-        )
-        self.normalize = nnx.BatchNorm(outputs, momentum=0.9, rngs=rngs)
-
-    def __call__(self, x: jax.Array, *, training: bool) -> jax.Array:
-        """`[B, H, W, inputs]` to `[B, H / stride, W / stride, outputs]`."""
-        x = self.convolution(x)
-        return self.normalize(x, use_running_average=not training).astype(x.dtype)
 
 
 class Discriminator(nnx.Module):

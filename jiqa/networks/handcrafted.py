@@ -15,7 +15,7 @@ from jiqa.core.arrays import safe_log, to_float
 from jiqa.core.color import gray_to_rgb, rgb_to_opponent, to_levels
 from jiqa.core.filters import check_window_fits, gradient_magnitude, imresize
 from jiqa.core.pyramids import block_dct
-from jiqa.core.statistics import fit_aggd, fit_ggd, mscn, neighbor_products
+from jiqa.core.statistics import fit_ggd, scene_statistics
 
 BLOCK = 8  # pixels, of cosine transforms
 LEAST_SIDE = 2 * BLOCK
@@ -57,13 +57,7 @@ def spatial(levels: jax.Array) -> jax.Array:
     Those of Mittal, Moorthy and Bovik, "No-reference image quality assessment in the spatial
     domain", IEEE TIP 21(12), 2012; see `jiqa.no_reference.brisque`.
     """
-    coefficients = mscn(levels, border="zero")
-    own = fit_ggd(coefficients, axis=(-3, -2), nearest=False)
-    features = [own.shape, own.deviation**2]
-    for product in neighbor_products(coefficients):
-        fit = fit_aggd(product, axis=(-3, -2), nearest=False)
-        features += [fit.shape, fit.mean, fit.left_deviation**2, fit.right_deviation**2]
-    return jnp.concatenate(features, -1)
+    return scene_statistics(levels, nearest=False)[..., 0, :]
 
 
 def frequency(levels: jax.Array) -> jax.Array:

@@ -194,9 +194,8 @@ class DistortionHead(nnx.Module):
             rngs: Where parameters come from.
         """
         self.perceptron = Perceptron(features, hidden, types + 1, dropout=dropout, rngs=rngs)
-        tasks = ("score", "distortion", "level")
         self.log_variances = nnx.Dict(
-            {task: nnx.Param(jnp.zeros((), jnp.float32)) for task in tasks}
+            {task: nnx.Param(jnp.zeros((), jnp.float32)) for task in TASKS}
         )
 
     def __call__(

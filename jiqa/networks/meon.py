@@ -13,20 +13,15 @@ less from one to the next, so that the outermost touch its borders; its score is
 and its distortion what they say together.
 """
 
-import itertools
-
 import jax
-import jax.numpy as jnp
-import numpy as np
 from flax import nnx
 
 from jiqa.core.color import gray_to_rgb
-from jiqa.core.filters import check_window_fits
 from jiqa.deep.backbones.layers import max_pool
 from jiqa.networks.gated import gate, of_images, vote
 from jiqa.networks.gdn import GDN
 from jiqa.networks.network import Prediction, network
-from jiqa.networks.patches import merge_batch
+from jiqa.networks.patches import merge_batch, spread_squares
 
 PAPER = 'Ma, Liu, Zhang, Duanmu, Wang and Zuo, "End-to-end blind image quality assessment using '
 PAPER += 'deep neural networks", IEEE TIP 27(3), 2018'
@@ -133,15 +128,8 @@ def overlapping(images: jax.Array, side: int = SIDE, step: int = STEP) -> jax.Ar
     Raises:
         ValueError: Images are smaller than a square.
 
-    >>> overlapping(jnp.zeros((1, 256, 512, 3))).shape
+    >>> overlapping(jax.numpy.zeros((1, 256, 512, 3))).shape
     (1, 3, 256, 256, 3)
     """
-    if images.ndim == 5:
-        return images
-    check_window_fits(images.shape, side, side)
-    spans = [length - side for length in images.shape[1:3]]
-    starts = [np.linspace(0, span, 1 - -span // step).round().astype(int) for span in spans]
-    squares = [
-        images[:, top : top + side, left : left + side] for top, left in itertools.product(*starts)
-    ]
-    return jnp.stack(squares, 1)
+    rows, columns = (1 - (side - length) // step for length in images.shape[-3:-1])
+    return spread_squares(images, side, rows, columns)

@@ -10,7 +10,7 @@ import importlib
 import json
 import math
 import pkgutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from os import PathLike, fspath
 from pathlib import Path
@@ -31,6 +31,7 @@ Kind = Literal["full_reference", "no_reference"]
 Prediction = dict[str, jax.Array]
 Tree = Mapping[str, Any]
 N = TypeVar("N", bound=type[nnx.Module])
+M = TypeVar("M", bound=nnx.Module)
 
 METADATA = "jiqa_network"  # under which a file says what it is
 
@@ -230,6 +231,23 @@ def split(module: nnx.Module) -> tuple[nnx.GraphDef, dict[str, Any], dict[str, A
     graph, *states = nnx.split(module, nnx.Param, ...)
     parameters, statistics = map(nnx.to_pure_dict, states)
     return graph, parameters, statistics
+
+
+def check_choice(name: str, value: object, known: Iterable[str]) -> None:
+    """Raises ValueError where an option is none of those known.
+
+    >>> check_choice("net", "vgg", ["small"])
+    Traceback (most recent call last):
+    ValueError: net='vgg'; give one of small.
+    """
+    if value not in (known := tuple(known)):
+        raise ValueError(f"{name}={value!r}; give one of {', '.join(known)}.")
+
+
+def at_rest(module: M) -> M:
+    """A copy that hands gradients on to its inputs, and has none of its own."""
+    graph, state = nnx.split(module)
+    return nnx.merge(graph, jax.lax.stop_gradient(state))
 
 
 def count_parameters(network: str, **options: Any) -> int:

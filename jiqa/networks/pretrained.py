@@ -21,9 +21,12 @@ import jiqa
 from jiqa.core.color import gray_to_rgb
 from jiqa.deep.backbones import BACKBONES
 from jiqa.deep.backbones.backbone import STATISTICS, Backbone
+from jiqa.networks.convolutional import Encoder, describe
 from jiqa.networks.network import Model, Tree, fill, named_arrays
 
 COLORS = 3  # channels of the images of all backbones
+# The last maps of convolutions, and their channels.
+LAST = {"resnet18": ("layer4.1", 512), "resnet50": ("layer4.2", 2048), "vgg16": ("relu5_3", 512)}
 
 
 class Trunk(nnx.Module):
@@ -73,6 +76,41 @@ class Trunk(nnx.Module):
             ValueError: An unknown tap, or images too small for it.
         """
         return self.backbone(nnx.to_pure_dict(nnx.state(self.layers)), normalized, taps)
+
+    def last(self, images: jax.Array) -> jax.Array:
+        """The last maps `[..., h, w, c]` of images `[..., H, W, C]` in [0, 1], of `LAST`."""
+        tap, _ = LAST[self.net]
+        return self(self.normalize(images), [tap])[tap]
+
+
+def make_trunk(
+    net: str, *, width: int, narrow: int = 1, rngs: nnx.Rngs
+) -> tuple[Encoder | Trunk, int]:
+    """What describes images, and how many numbers `describe_by` gives of each.
+
+    Args:
+        net: A name of `LAST`, or "small", the encoder of `jiqa.networks.convolutional`.
+        width: Channels of the finest map, of "small".
+        narrow: By what the channels of a net of `LAST` are divided.
+        rngs: Where parameters come from.
+    """
+    if net == "small":
+        encoder = Encoder(width, rngs=rngs)
+        return encoder, 2 * sum(encoder.channels)
+    return Trunk(net, narrow=narrow, rngs=rngs), LAST[net][1] // narrow
+
+
+def describe_by(trunk: Encoder | Trunk, images: jax.Array, *, training: bool) -> jax.Array:
+    """A vector of each image, `[B, F]` of `[B, H, W, C]` in [0, 1].
+
+    Args:
+        trunk: Of `make_trunk`.
+        images: The images.
+        training: Whether the batch's own statistics normalise, of "small".
+    """
+    if isinstance(trunk, Encoder):
+        return describe(trunk(images, training=training))
+    return trunk.last(images).mean((1, 2))
 
 
 def use_pretrained(

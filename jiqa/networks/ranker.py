@@ -23,6 +23,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from jax.scipy.stats import rankdata
 
 from jiqa.networks.network import fill, named_arrays, split
 from jiqa.weights.mapped import read_safetensors, write_parameters
@@ -129,8 +130,7 @@ def exact_rank(values: jax.Array) -> jax.Array:
     >>> print(exact_rank(jnp.array([3.0, 1.0, 3.0])))
     [2.5 1.  2.5]
     """
-    steps = jnp.sign(values[..., :, None] - values[..., None, :])
-    return (values.shape[-1] + 1 + steps.sum(-1)) / 2
+    return rankdata(values, axis=-1)
 
 
 def rank_distance(

@@ -23,7 +23,7 @@ from jiqa.core.arrays import safe_divide, safe_sqrt
 from jiqa.core.color import gray_to_rgb
 from jiqa.core.filters import check_least_side
 from jiqa.networks.convolutional import Convolution
-from jiqa.networks.network import Prediction, network
+from jiqa.networks.network import Prediction, check_choice, network
 
 PAPER = "Koch, Zemel and Salakhutdinov, "
 PAPER += (
@@ -52,9 +52,7 @@ class Siamese(nnx.Module):
         Raises:
             ValueError: No such comparison.
         """
-        if comparison not in COMPARISONS:
-            known = ", ".join(COMPARISONS)
-            raise ValueError(f"comparison={comparison!r}; give one of {known}.")
+        check_choice("comparison", comparison, COMPARISONS)
         self.comparison = comparison
         channels = (3, *(width * growth for growth in GROWTH))
         self.encoder = nnx.List(

@@ -27,7 +27,7 @@ from jiqa.core.color import gray_to_rgb
 from jiqa.deep.backbones.layers import convolution, max_pool
 from jiqa.networks.cnniqa import port_patches
 from jiqa.networks.heads import Perceptron
-from jiqa.networks.network import Prediction, network
+from jiqa.networks.network import Prediction, check_choice, network
 from jiqa.networks.patches import as_patches, grid, merge_batch
 
 PAPER = "Bosse, Maniry, Müller, Wiegand and Samek, "
@@ -92,9 +92,7 @@ class _PatchNetwork(nnx.Module):
         Raises:
             ValueError: No such convention.
         """
-        if convention not in get_args(Convention):
-            known = ", ".join(get_args(Convention))
-            raise ValueError(f"convention={convention!r}; give one of {known}.")
+        check_choice("convention", convention, get_args(Convention))
         self.convention = convention
         self.features = Features(width, rngs=rngs)
         hidden = width * GROWTH[-1]

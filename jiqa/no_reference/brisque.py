@@ -27,7 +27,7 @@ from jiqa.core.models import (
     scale_features,
 )
 from jiqa.core.registry import image_function, metric, public_function
-from jiqa.core.statistics import fit_aggd, fit_ggd, mscn, neighbor_products
+from jiqa.core.statistics import scene_statistics
 
 PAPER = 'Mittal, Moorthy and Bovik, "No-reference image quality assessment in the spatial domain", '
 PAPER += "IEEE TIP 21(12), 2012"
@@ -121,19 +121,8 @@ def brisque_features(
 def _features(image: jax.Array, data_range: float, luma: str | None, nearest: bool) -> jax.Array:
     check_window_fits(image.shape, 8, 8)
     levels = to_levels(image, luma, data_range=data_range)
-    scales = (_statistics(levels, nearest), _statistics(imresize(levels, 0.5), nearest))
-    return jnp.concatenate(scales, -1)
-
-
-def _statistics(levels: jax.Array, nearest: bool) -> jax.Array:
-    """18 features of each channel, `[..., C, 18]`."""
-    coefficients = mscn(levels, border="zero")
-    own = fit_ggd(coefficients, axis=(-3, -2), nearest=nearest)
-    features = [own.shape, own.deviation**2]
-    for product in neighbor_products(coefficients):
-        fit = fit_aggd(product, axis=(-3, -2), nearest=nearest)
-        features += [fit.shape, fit.mean, fit.left_deviation**2, fit.right_deviation**2]
-    return jnp.stack(features, -1)
+    scales = (levels, imresize(levels, 0.5))
+    return jnp.concatenate([scene_statistics(scale, nearest=nearest) for scale in scales], -1)
 
 
 @public_function

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
 
+from jiqa.subjective.observers import Beliefs, meet
 from jiqa.subjective.precision import in_double_precision
 from jiqa.subjective.ratings import as_votes
 
@@ -107,12 +108,7 @@ class PersonalModel:
                 f"scores have shape {votes.shape}; give a finite one for each of {len(design)} "
                 "features."
             )
-        # The covariance may be singular, so that it is not inverted.
-        gain = self.covariance @ design.T
-        spread = design @ gain + self.noise**2 * np.eye(len(votes))
-        pull = np.linalg.solve(spread, np.column_stack([votes - design @ self.mean, gain.T]))
-        weights = self.mean + gain @ pull[:, 0]
-        left = self.covariance - gain @ pull[:, 1:]
+        weights, left = _meet(self.mean, self.covariance, self.noise, design, votes)
         return PersonalModel(
             self.centre,
             self.scale,
@@ -178,6 +174,14 @@ def fit_personal(features: ArrayLike, scores: ArrayLike) -> PersonalModel:
     targets = total.T @ design
     mean, covariance, noise, weights, errors = _maximize(products, targets, squares, count.sum())
     return PersonalModel(centre, scale, mean, covariance, noise, weights, errors)
+
+
+@in_double_precision
+def _meet(*arrays: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Weights of an observer and their covariance, of mean, covariance, noise, design and votes."""
+    mean, covariance, noise, design, votes = map(jnp.asarray, arrays)
+    known = meet(Beliefs(mean, covariance, noise), design, votes)
+    return np.asarray(known.mean), np.asarray(known.covariance)
 
 
 @in_double_precision

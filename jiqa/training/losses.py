@@ -10,10 +10,12 @@ from collections.abc import Mapping
 import jax
 import jax.numpy as jnp
 import optax
+from flax import nnx
 from jax.scipy.stats import norm
 
 from jiqa.core.arrays import safe_divide, safe_sqrt, to_float
 from jiqa.evaluation.differentiable import plcc_loss, soft_rank, srocc_loss
+from jiqa.networks.network import named_arrays, split
 
 __all__ = [
     "adversarial",
@@ -29,6 +31,7 @@ __all__ = [
     "pairwise_hinge",
     "plcc_loss",
     "soft_rank",
+    "squared_kernels",
     "srocc_loss",
     "uncertainty_weighted",
 ]
@@ -167,6 +170,27 @@ def level_error(levels: jax.Array, known: jax.Array) -> jax.Array:
     there = jnp.isfinite(known)
     errors = jnp.where(there, to_float(levels) - jnp.where(there, known, 0), 0)
     return safe_divide((errors**2).sum(), there.sum().astype(errors.dtype))
+
+
+def squared_kernels(network: nnx.Module, part: str = "") -> jax.Array:
+    """The sum of the squares of all kernels, in a part of the network or in all of it.
+
+    Args:
+        network: Any network.
+        part: How the path of its parameters begins, whose parts are joined by dots.
+
+    >>> network = nnx.Linear(2, 3, kernel_init=nnx.initializers.ones, rngs=nnx.Rngs(0))
+    >>> float(squared_kernels(network))
+    6.0
+    """
+    parameters = named_arrays(split(network)[1])
+    beginning = f"{part}." if part else ""
+    squares = [
+        (array**2).sum()
+        for name, array in parameters.items()
+        if name.startswith(beginning) and name.endswith("kernel")
+    ]
+    return sum(squares, jnp.zeros(()))
 
 
 def uncertainty_weighted(

@@ -53,20 +53,35 @@ def adamw(
     Args:
         learning_rate: The highest, after a twentieth of the steps.
         steps: After which it is zero.
-        weight_decay: Of parameters with more than one axis.
+        weight_decay: Of kernels.
 
     >>> optimizer = adamw(1e-3, 100)
     >>> _ = optimizer.init({"kernel": jax.numpy.ones((2, 2))})
     """
-    schedule = optax.warmup_cosine_decay_schedule(0.0, learning_rate, max(1, steps // 20), steps)
-
-    def is_kernel(parameters: Any) -> Any:
-        return jax.tree.map(lambda parameter: parameter.ndim > 1, parameters)
-
+    schedule = warm_cosine(learning_rate, steps)
     return optax.chain(
         optax.clip_by_global_norm(1.0),
-        optax.adamw(schedule, weight_decay=weight_decay, mask=is_kernel),
+        optax.adamw(schedule, weight_decay=weight_decay, mask=are_kernels),
     )
+
+
+def warm_cosine(learning_rate: float, steps: int) -> optax.Schedule:
+    """A learning rate that rises in a twentieth of the steps and falls to zero as a cosine.
+
+    >>> schedule = warm_cosine(1.0, 100)
+    >>> float(schedule(0)), float(schedule(5)), float(schedule(100))
+    (0.0, 1.0, 0.0)
+    """
+    return optax.warmup_cosine_decay_schedule(0.0, learning_rate, max(1, steps // 20), steps)
+
+
+def are_kernels(parameters: Any) -> Any:
+    """Which parameters are kernels, those with more than one axis: a mask for Optax.
+
+    >>> are_kernels({"kernel": jax.numpy.ones((2, 2)), "bias": jax.numpy.ones(2)})
+    {'bias': False, 'kernel': True}
+    """
+    return jax.tree.map(lambda parameter: parameter.ndim > 1, parameters)
 
 
 def _begins(name: str, part: str) -> bool:

@@ -6,6 +6,7 @@ from typing import Any, overload
 import numpy as np
 
 from jiqa.core.registry import find
+from jiqa.datasets.pipelines import decoding
 
 Item = dict[str, Any]
 
@@ -35,7 +36,7 @@ class PseudoOpinion:
             ValueError: The set has no scores of a metric.
         """
         self.metrics = tuple(metrics)
-        scores = np.array([self._scores(item) for item in items])
+        scores = np.array([self._scores(item) for item in decoding(items, ())])
         self._curves = [_rank_curve(of_metric) for of_metric in scores.T]
 
     def __call__(self, item: Item) -> float:

@@ -8,7 +8,7 @@ import jax
 import optax
 from flax import nnx
 
-from jiqa.datasets.pipelines import Batches, Scale
+from jiqa.datasets.pipelines import Batches
 from jiqa.networks import Model
 
 Logs = Mapping[str, jax.Array]
@@ -56,9 +56,10 @@ class Recipe:
         stages: One after the other, each beginning with the parameters of the one before.
         validation: Items by which the best parameters of the last stage are chosen, by SROCC; if
             there are none, the last parameters are taken.
-        scale: Of scores in batches, for validation; None where they are as in the set.
+        higher_is_better: Polarity of the scores in batches, which a scale makes 1 for the best.
         initial: Parameters to begin with; None are random ones.
-        evaluate_every: Steps between validations, which the last stage ends with too.
+        evaluate_every: Steps between validations, which the last stage ends with too; None is a
+            twentieth of it.
         patience: Validations without improvement after which the last stage ends; None never.
         average: Decay of a running average of the parameters, which is then validated and kept in
             their place, such as 0.999; None for no average.
@@ -69,10 +70,10 @@ class Recipe:
     network: str
     stages: Sequence[Stage]
     options: Mapping[str, Any] = field(default_factory=dict)
-    validation: Sequence[Mapping[str, Any]] = ()
-    scale: Scale | None = None
+    validation: Sequence[dict[str, Any]] = ()
+    higher_is_better: bool = True
     initial: Model | None = None
-    evaluate_every: int = 500
+    evaluate_every: int | None = None
     patience: int | None = None
     average: float | None = None
     precision: Literal["float32", "bfloat16"] = "float32"
@@ -86,7 +87,7 @@ class Recipe:
             raise ValueError(f"precision={self.precision!r}; give 'float32' or 'bfloat16'.")
         if self.average is not None and not 0 < self.average < 1:
             raise ValueError(f"average={self.average}; give a decay between 0 and 1.")
-        if self.evaluate_every < 1:
+        if self.evaluate_every is not None and self.evaluate_every < 1:
             raise ValueError(f"evaluate_every={self.evaluate_every}; give at least 1.")
 
     @property
@@ -94,14 +95,18 @@ class Recipe:
         """Of all stages."""
         return sum(stage.steps for stage in self.stages)
 
+    @property
+    def interval(self) -> int:
+        """Steps between validations."""
+        return self.evaluate_every or max(1, self.stages[-1].steps // 20)
+
     def begin(self) -> Model:
         """The model before the first step."""
         if self.initial is not None:
             return self.initial
-        better = True if self.scale is not None else self._better()
         return Model.create(
-            self.network, seed=self.seed, higher_is_better=better, **dict(self.options)
+            self.network,
+            seed=self.seed,
+            higher_is_better=self.higher_is_better,
+            **dict(self.options),
         )
-
-    def _better(self) -> bool:
-        return bool(self.validation[0]["higher_is_better"]) if len(self.validation) else True

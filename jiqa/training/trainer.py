@@ -22,6 +22,7 @@ import jax
 import numpy as np
 
 import jiqa
+from jiqa.datasets.pipelines import differences
 from jiqa.files import write_text
 from jiqa.networks import Model
 from jiqa.training import checkpoints
@@ -90,7 +91,7 @@ def train(
             for values in run.steps():
                 if run.due(log_every) or run.due(checkpoint_every):
                     run.report(values)
-                if run.due(recipe.evaluate_every) and run.in_last_stage:
+                if run.due(recipe.interval) and run.in_last_stage:
                     run.validate()
                 if run.due(checkpoint_every) or run.done.ended:
                     run.save()
@@ -223,7 +224,7 @@ def _describe(recipe: Recipe) -> dict[str, Any]:
         }
         for stage in recipe.stages
     ]
-    options = ("average", "precision", "seed", "evaluate_every", "patience")
+    options = ("higher_is_better", "average", "precision", "seed", "interval", "patience")
     facts = {
         "network": recipe.network,
         "options": dict(recipe.options),
@@ -239,12 +240,10 @@ def _check_recipe(path: Path, here: dict[str, Any]) -> None:
     """Raises ValueError where a folder is that of another recipe."""
     if path.is_file():
         there = json.loads(path.read_text())
-        changed = [name for name in {**here, **there} if here.get(name) != there.get(name)]
-        if changed:
-            said = [f"{name} was {there.get(name)}, is {here.get(name)}" for name in changed]
+        if changed := differences(there, here):
             raise ValueError(
-                f"{path.parent} is the run of another recipe: {'; '.join(said)}. Take another "
-                "folder, or remove this one."
+                f"{path.parent} is the run of another recipe: {changed}. Take another folder, or "
+                "remove this one."
             )
     elif jax.process_index() == 0:
         write_text(path, json.dumps(here, indent=1))

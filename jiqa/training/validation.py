@@ -1,19 +1,20 @@
 """How well a model's scores agree with those of images that it did not learn from."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
 
+from jiqa.datasets.pipelines import decoding
 from jiqa.evaluation.correlation import krocc, plcc, srocc
 from jiqa.networks import Model
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Item = Mapping[str, Any]
+Item = dict[str, Any]
 AT_ONCE = 8  # images of one size
 LABELS = ("name", "content", "distortion", "level", "score", "higher_is_better")
 
@@ -35,8 +36,9 @@ def predict(
     import pandas as pd
 
     columns: dict[str, dict[int, Any]] = defaultdict(dict)
-    for places, group in _same_size(items):
-        images = [_stack(group, name) for name in _images(model)]
+    names = ("reference", "distorted") if model.kind == "full_reference" else ("distorted",)
+    for places, group in _same_size(decoding(items, names)):
+        images = [_stack(group, name) for name in names]
         result = _apply(model, *images)
         scores = np.asarray(result["score"], np.float64)
         for place, item, score in zip(places, group, scores, strict=False):
@@ -76,10 +78,6 @@ def agreement(predictions: "pd.DataFrame", *, higher_is_better: bool = True) -> 
 @jax.jit
 def _apply(model: Model, *images: np.ndarray) -> dict[str, jax.Array]:
     return model(*images)  # type: ignore[arg-type]
-
-
-def _images(model: Model) -> tuple[str, ...]:
-    return ("reference", "distorted") if model.kind == "full_reference" else ("distorted",)
 
 
 def _stack(group: Sequence[Item], name: str) -> np.ndarray:

@@ -29,7 +29,7 @@ def recipe(data, *, quick=False):
     batches = multi_task(data.train, loading, types=data.types, crop=32, scale=data.scale)
     stage = Stage(name="all", loss=loss, batches=batches, optimizer=optax.adam(1e-2), steps=60)
     options = {"types": len(data.types)}
-    return Recipe(network="cnniqa_plus_plus", options=options, stages=(stage,), scale=data.scale)
+    return Recipe(network="cnniqa_plus_plus", options=options, stages=(stage,))
 """
 
 

@@ -7,6 +7,7 @@ from PIL import Image
 from scipy.ndimage import uniform_filter
 from scipy.stats import spearmanr
 
+from jiqa.core.filters import uniform_window
 from jiqa.networks import Model, count_parameters
 from jiqa.networks.cnniqa import normalize_contrast
 from jiqa.networks.importers import import_network
@@ -63,7 +64,7 @@ def test_contrast_is_normalised_as_in_the_paper(rng, size, constant):
     image = rng.random((20, 24))
     mean, square = (uniform_filter(x, size, mode="reflect") for x in (image, image**2))
     expected = (image - mean) / (np.sqrt(square - mean**2) + constant)
-    found = normalize_contrast(image[..., None], size=size, constant=constant)[..., 0]
+    found = normalize_contrast(image[..., None], uniform_window(size), constant=constant)[..., 0]
     np.testing.assert_allclose(found, expected, atol=1e-10)
 
 

@@ -117,7 +117,7 @@ def test_penalty_of_drift():
 def test_k_means_finds_clusters(rng):
     centres = np.eye(4) * 10
     points = np.repeat(centres, 30, 0) + 0.1 * rng.normal(size=(120, 4))
-    found = k_means(jnp.asarray(points), 4, jax.random.key(0), starts=20)
+    found = k_means(points, 4, starts=20)
     order = np.argmax(found, 1)
     assert sorted(order) == [0, 1, 2, 3]
     np.testing.assert_allclose(found, centres[order], atol=0.1)

@@ -8,7 +8,8 @@ from flax import nnx
 
 import jiqa
 from jiqa.networks import Model, count_parameters
-from jiqa.networks.deepbiq_net import cut, published_form, to_classes, use_pretrained
+from jiqa.networks.deepbiq_net import published_form, to_classes, use_pretrained
+from jiqa.networks.patches import spread_squares
 from tests.networks.multi_task import train
 from tests.networks.pairs import check_gradients, check_predictions, pairs
 from tests.networks.recipes import make_recipe
@@ -60,7 +61,7 @@ def test_small_images_and_other_networks_are_errors(model):
 
 def test_crops_reach_from_border_to_border():
     image = jnp.arange(9.0 * 12).reshape(1, 9, 12, 1)
-    crops = cut(image, 5, 3)
+    crops = spread_squares(image, 5, 3, 3)
     corners = [(top, left) for top in (0, 2, 4) for left in (0, 4, 7)]
     assert crops.shape == (1, 9, 5, 5, 1)
     for crop, (top, left) in zip(crops[0], corners, strict=True):
@@ -70,7 +71,7 @@ def test_crops_reach_from_border_to_border():
 def test_scores_are_the_classes_centres_weighted(model, rng):
     _, images = pairs(rng, 2, 227, 230, 3)
     result = model(images)
-    logits, _ = model.merge().classify(cut(images, 227, 2).reshape(4, 227, 227, 3))
+    logits, _ = model.merge().classify(spread_squares(images, 227, 2, 2).reshape(4, 227, 227, 3))
     shares = np.asarray(jax.nn.softmax(logits)).reshape(2, 2, 5)
     expected = shares @ [0.1, 0.3, 0.5, 0.7, 0.9]
     np.testing.assert_allclose(result["patches"], expected, rtol=1e-5)

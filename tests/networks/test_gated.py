@@ -7,7 +7,8 @@ import pytest
 from flax import nnx
 
 from jiqa.networks import Model, count_parameters
-from jiqa.networks.gated import Dictionary, normalized_patches
+from jiqa.networks.cnniqa import normalized_patches
+from jiqa.networks.gated import Dictionary
 from tests.networks.multi_task import photographs, train
 from tests.networks.pairs import check_gradients, check_predictions
 from tests.networks.recipes import make_recipe

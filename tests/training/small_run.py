@@ -65,7 +65,7 @@ def make_recipe(loss=loss, **settings):
 
     stages = (stage("first", 7, optax.sgd(0.01, 0.9)), stage("second", 13, optax.adam(1e-3)))
     recipe = {"network": "cnniqa", "options": {"filters": 4}, "stages": stages, "average": 0.8}
-    recipe |= {"validation": data.validation, "scale": data.scale, "evaluate_every": 5, "seed": 2}
+    recipe |= {"validation": data.validation, "evaluate_every": 5, "seed": 2}
     return Recipe(**{**recipe, **settings})
 
 

@@ -28,7 +28,6 @@ def recipe(data, *, steps=3):
         options={"filters": 4},
         stages=(stage,),
         validation=data.validation,
-        scale=data.scale,
     )
 """
 

@@ -106,7 +106,7 @@ def test_it_learns_and_keeps_the_best(tmp_path):
     data = Data.of(make_items(32, side=32))
     batches = patches(data.train, Loading(batch_size=16), count=1, scale=data.scale)
     stage = make_stage(batches=batches, optimizer=optax.adam(2e-3), steps=150)
-    recipe = make_one_stage(stage, validation=data.train, scale=data.scale, evaluate_every=50)
+    recipe = make_one_stage(stage, validation=data.train, evaluate_every=50)
     calls = []
     model = train(recipe, tmp_path, devices=one_device(), progress=lambda *call: calls.append(call))
     assert calls == [(step, 150) for step in range(1, 151)]

@@ -1,8 +1,8 @@
 """Convolution of feature maps, in the forms that are fast where XLA for CPUs is slow.
 
-What XLA makes of a convolution runs on a CPU at the speed of its matrix products, which no other
-form beats by much (shifted products, patches, Winograd's), but for three kinds: in groups, in as
-many groups as channels, and of maps smaller than the kernel, where it falls back to plain loops.
+What XLA makes of a convolution runs on a CPU at the speed of its matrix products. Winograd's needs
+fewer of them, for kernels of 3 x 3 and 5 x 5 of many channels. And XLA falls back to plain loops in
+groups, in as many groups as channels, and for maps smaller than the kernel.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-Borders = tuple[tuple[int, int], tuple[int, int]]
+from jiqa.kernels import winograd
+from jiqa.kernels.winograd import Borders
 
 
 def convolution(
@@ -39,35 +40,39 @@ def convolution(
     [18.]
     """
     given: dict[str, Any] = {"stride": stride, "padding": padding, "groups": groups}
-    form = cpu_form(x.shape, kernel.shape, **given)
-    if form is by_library:
-        return by_library(x, kernel, **given)
+    form = cpu_form(x, kernel, **given)
+    if form in (by_library, by_winograd):  # which lower to XLA's on other platforms
+        return form(x, kernel, **given)
     return jax.lax.platform_dependent(
         x, kernel, cpu=partial(form, **given), default=partial(by_library, **given)
     )
 
 
 def cpu_form(
-    shape: tuple[int, ...],
-    kernel: tuple[int, ...],
+    x: jax.Array | jax.ShapeDtypeStruct,
+    kernel: jax.Array | jax.ShapeDtypeStruct,
     *,
     stride: int,
     padding: Borders,
     groups: int,
 ) -> Callable[..., jax.Array]:
-    """The form that is fastest on a CPU for images and kernels of these shapes.
+    """The form that is fastest on a CPU for images and kernels of these shapes and types.
 
-    >>> cpu_form((1, 8, 8, 6), (3, 3, 1, 6), stride=1, padding=((1, 1), (1, 1)), groups=6).__name__
+    >>> x, kernel = jnp.ones((1, 8, 8, 6)), jnp.ones((3, 3, 1, 6))
+    >>> cpu_form(x, kernel, stride=1, padding=((1, 1), (1, 1)), groups=6).__name__
     'by_channels'
     """
     if groups > 1:
-        return by_channels if kernel[2:] == (1, groups) else by_groups
+        return by_channels if kernel.shape[2:] == (1, groups) else by_groups
     rows, columns = (
         (length + sum(ends) - size) // stride + 1
-        for length, ends, size in zip(shape[1:3], padding, kernel[:2], strict=True)
+        for length, ends, size in zip(x.shape[1:3], padding, kernel.shape[:2], strict=True)
     )
     # With fewer results than taps, XLA leaves the matrix products of the map or of its gradient.
-    return by_patches if 0 < rows * columns < kernel[0] * kernel[1] else by_library
+    if 0 < rows * columns < kernel.shape[0] * kernel.shape[1]:
+        return by_patches
+    filtered = rows * columns > 0 and stride == 1 and winograd.supports(x, kernel, padding)
+    return by_winograd if filtered else by_library
 
 
 def by_library(
@@ -83,6 +88,18 @@ def by_library(
         feature_group_count=groups,
         precision="highest",
     )
+
+
+def by_winograd(
+    x: jax.Array,
+    kernel: jax.Array,
+    *,
+    stride: int,  # noqa: ARG001
+    padding: Borders,
+    groups: int,  # noqa: ARG001
+) -> jax.Array:
+    """Winograd's minimal filtering, where C++ is at hand."""
+    return winograd.winograd(x, kernel, padding=padding)
 
 
 def by_groups(

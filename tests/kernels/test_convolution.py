@@ -12,6 +12,7 @@ from jiqa.kernels import convolution as kernels
 CASES = {
     "plain": ((9, 8), (3, 3, 4, 5), 1, ((1, 1), (1, 1)), 1, "by_library"),
     "strided": ((17, 20), (5, 5, 4, 5), 4, ((2, 2), (2, 2)), 1, "by_library"),
+    "many channels": ((9, 8), (3, 3, 32, 32), 1, ((1, 1), (1, 1)), 1, "by_winograd"),
     "groups": ((9, 8), (3, 3, 4, 6), 1, ((1, 1), (1, 1)), 2, "by_groups"),
     "tiny groups": ((2, 2), (3, 3, 4, 6), 1, ((1, 1), (1, 1)), 2, "by_groups"),
     "channels": ((9, 8), (3, 3, 1, 6), 2, ((0, 1), (1, 1)), 6, "by_channels"),
@@ -28,9 +29,11 @@ CASES = {
 def test_forms_give_values_and_gradients_of_xla(case, dtype, tolerance, rng):
     size, shape, stride, padding, groups, form = CASES[case]
     x = rng.standard_normal((2, *size, shape[2] * groups)).astype(dtype)
-    kernel = rng.standard_normal(shape).astype(dtype)
+    kernel = (rng.standard_normal(shape) / np.sqrt(np.prod(shape[:3]))).astype(dtype)
     given = {"stride": stride, "padding": padding, "groups": groups}
-    assert kernels.cpu_form(x.shape, shape, **given).__name__ == form
+    if dtype == np.float64 and form == "by_winograd":
+        form = "by_library"
+    assert kernels.cpu_form(x, kernel, **given).__name__ == form
 
     @jax.jit
     def both(x, kernel):

@@ -2,8 +2,8 @@
 
 Without a compiler, or with JIQA_NATIVE=0 in the environment, there are none, and other forms do
 their work. What is built lies in a cache folder of the user and holds every instruction set of the
-processor's family, of which the processor that runs it takes its best: machines may share the
-folder.
+processor's family, of which the processor that runs it takes its best, or none above
+JIQA_NATIVE=avx2 or baseline: machines may share the folder.
 """
 
 import ctypes
@@ -33,6 +33,7 @@ TARGETS = (
     "jiqa_gradient_moments",
     "jiqa_gradient_slopes",
     "jiqa_rounded_luma",
+    "jiqa_winograd",
 )
 COMMON_FLAGS = ("-std=c++17", "-fPIC", "-w")
 # Products and sums may be contracted; nothing else may change a result.
@@ -41,8 +42,9 @@ X86_FLAGS = {
     "avx512": ["-mavx512f", "-mavx512vl", "-mavx512bw", "-mavx512dq", "-mavx2", "-mfma", "-mf16c"],
     "avx2": ["-mavx2", "-mfma", "-mf16c"],
 }
-SOURCES = ("statistics.cc", "filter.cc", "gradients.cc", "luma.cc")  # for every instruction set
-TABLES = ("KERNELS", "FILTER_KERNELS", "GRADIENT_KERNELS", "LUMA_KERNELS")  # a name for each
+# Compiled for every instruction set, each with a table of functions.
+SOURCES = ("statistics.cc", "filter.cc", "gradients.cc", "luma.cc", "winograd.cc")
+TABLES = ("KERNELS", "FILTER_KERNELS", "GRADIENT_KERNELS", "LUMA_KERNELS", "WINOGRAD_KERNELS")
 PATIENCE = 300  # seconds that a compiler may take
 
 logger = logging.getLogger(__name__)

@@ -1,5 +1,8 @@
 // The kernels as custom calls of XLA, for the instruction set of the processor that runs them.
 #include <algorithm>
+#include <cstdlib>
+#include <memory>
+#include <string>
 #include <vector>
 
 #include "kernels.h"
@@ -12,13 +15,15 @@ struct Processor {
   const FilterKernels &filter;
   const GradientKernels &gradients;
   const LumaKernels &luma;
+  const WinogradKernels &winograd;
 };
 
 #define DECLARE_KERNELS(name)                           \
   extern const Kernels kernels_##name;                  \
   extern const FilterKernels filter_kernels_##name;     \
   extern const GradientKernels gradient_kernels_##name; \
-  extern const LumaKernels luma_kernels_##name;
+  extern const LumaKernels luma_kernels_##name;         \
+  extern const WinogradKernels winograd_kernels_##name;
 DECLARE_KERNELS(baseline)
 #if defined(__x86_64__)
 DECLARE_KERNELS(avx2)
@@ -28,19 +33,25 @@ DECLARE_KERNELS(avx512)
 namespace {
 
 constexpr long LEAST_WORK = 32768;  // values that are worth another thread's while
+constexpr long VALUES_OF_BLOCK = 1 << 21;  // of tiles, which stay in the shared cache
+constexpr long FEW_TILES = 16;             // of a task that transforms
 constexpr long LEAST_ROWS = 64;     // of a gradient's task, which computes some more above them
 
 Processor find_processor() {
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq"))
-    return {kernels_avx512, filter_kernels_avx512, gradient_kernels_avx512,
-            luma_kernels_avx512};
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-    return {kernels_avx2, filter_kernels_avx2, gradient_kernels_avx2, luma_kernels_avx2};
+  const char *given = getenv("JIQA_NATIVE");
+  const std::string most = given ? given : "";
+  if (most != "baseline" && most != "avx2" && __builtin_cpu_supports("avx512f") &&
+      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512dq"))
+    return {kernels_avx512, filter_kernels_avx512, gradient_kernels_avx512, luma_kernels_avx512,
+            winograd_kernels_avx512};
+  if (most != "baseline" && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+    return {kernels_avx2, filter_kernels_avx2, gradient_kernels_avx2, luma_kernels_avx2,
+            winograd_kernels_avx2};
 #endif
   return {kernels_baseline, filter_kernels_baseline, gradient_kernels_baseline,
-          luma_kernels_baseline};
+          luma_kernels_baseline, winograd_kernels_baseline};
 }
 
 const Processor &processor() {
@@ -283,6 +294,42 @@ ffi::Error rounded_luma(ffi::ThreadPool pool, ffi::BufferR4<ffi::F32> from,
   });
 }
 
+ffi::Error winograd(ffi::ThreadPool pool, ffi::BufferR4<ffi::F32> from,
+                    ffi::BufferR4<ffi::F32> kernel, ffi::ResultBufferR4<ffi::F32> to, int64_t top,
+                    int64_t left) {
+  const auto size = from.dimensions(), result = to->dimensions();
+  Convolution c = {from.typed_data(), kernel.typed_data(), to->typed_data()};
+  c.images = size[0], c.height = size[1], c.width = size[2], c.channels = size[3];
+  c.to_height = result[1], c.to_width = result[2], c.outputs = result[3];
+  c.taps = kernel.dimensions()[0], c.top = top, c.left = left;
+  const long span = 7 - c.taps;
+  c.tiles_down = (c.to_height - 1) / span + 1, c.tiles_across = (c.to_width - 1) / span + 1;
+  const WinogradKernels &kernels = processor().winograd;
+  const long share = kernels.share_tiles, most = VALUES_OF_BLOCK / (kernels.values * c.channels);
+  const long block = std::min(std::max(share, most / share * share), c.tiles());
+  const std::unique_ptr<float[]> values(new (std::nothrow) float[kernels.values * block * c.channels]);
+  if (!values) return {ffi::ErrorCode::kResourceExhausted, "No memory for the values of tiles."};
+  for (long first = 0; first < c.tiles(); first += block) {
+    const long tiles = std::min(block, c.tiles() - first);
+    const auto transform = [&](long index, float *) {
+      const long begin = index * FEW_TILES;
+      kernels.transform(c, first, begin, std::min(begin + FEW_TILES, tiles), values.get(), block);
+    };
+    ffi::Error error = run_parallel(pool, (tiles - 1) / FEW_TILES + 1, 0, transform);
+    if (error.failure()) return error;
+    const long shares = (tiles - 1) / share + 1;
+    const auto convolve = [&](long index, float *scratch) {
+      const long part = index % shares, output = index / shares * kernels.share_outputs;
+      kernels.convolve(c, values.get(), block, first, tiles * part / shares,
+                       tiles * (part + 1) / shares, output, scratch);
+    };
+    const long tasks = shares * (c.outputs / kernels.share_outputs);
+    error = run_parallel(pool, tasks, kernels.scratch_floats, convolve);
+    if (error.failure()) return error;
+  }
+  return ffi::Error::Success();
+}
+
 }  // namespace
 
 XLA_FFI_DEFINE_HANDLER_SYMBOL(jiqa_filter, filter,
@@ -368,3 +415,12 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(jiqa_rounded_luma, rounded_luma,
                                   .Attr<ffi::Span<const float>>("rest")
                                   .Attr<float>("levels")
                                   .Attr<bool>("halve"));
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(jiqa_winograd, winograd,
+                              ffi::Ffi::Bind()
+                                  .Ctx<ffi::ThreadPool>()
+                                  .Arg<ffi::BufferR4<ffi::F32>>()
+                                  .Arg<ffi::BufferR4<ffi::F32>>()
+                                  .Ret<ffi::BufferR4<ffi::F32>>()
+                                  .Attr<int64_t>("top")
+                                  .Attr<int64_t>("left"));

@@ -92,3 +92,24 @@ struct LumaKernels {
   // Scratch is an even number of floats, at least the width.
   void (*round_halved)(const Luma &, long begin_row, long end_row, float *scratch);
 };
+
+// Maps [images, height, width, channels] with `top` rows and `left` columns of zeros before them and
+// as many as are needed behind, correlated with a kernel [taps, taps, channels, outputs].
+struct Convolution {
+  const float *from, *kernel;
+  float *to;  // [images, to_height, to_width, outputs]
+  long images, height, width, channels, to_height, to_width, outputs, taps, top, left;
+  long tiles_down, tiles_across;  // of the result, tiles of 7 - taps pixels
+
+  long tiles() const { return images * tiles_down * tiles_across; }
+};
+
+// Tiles are computed in blocks from tile `first` on: first the values of their pixels [values, tiles
+// of the block, channels], then results, tiles and outputs shared out.
+struct WinogradKernels {
+  long values, share_tiles, share_outputs, scratch_floats;
+  void (*transform)(const Convolution &, long first, long begin, long end, float *values,
+                    long block);
+  void (*convolve)(const Convolution &, const float *values, long block, long first, long begin,
+                   long end, long output, float *scratch);
+};

@@ -6,7 +6,7 @@ where there is no C++, XLA's convolution computes the same. It is a bilinear pri
 derivatives of any order, and that with respect to the maps is a convolution by itself.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -51,13 +51,20 @@ def supports(
     )
 
 
-def winograd(x: jax.Array, kernel: jax.Array, *, padding: Borders) -> jax.Array:
+def winograd(
+    x: jax.Array,
+    kernel: jax.Array,
+    *,
+    padding: Borders,
+    precision: jax.lax.PrecisionLike = "highest",
+) -> jax.Array:
     """Convolution with steps of 1, without flipping the kernel.
 
     Args:
         x: `[N, H, W, C]` in float32.
         kernel: `[k, k, C, O]` in float32, see `supports`.
         padding: Zeros at the top and bottom, left and right, fewer than k.
+        precision: Of XLA's convolution on accelerators.
 
     Returns:
         `[N, H', W', O]`; rounding is some three times coarser than that of a plain sum.
@@ -66,10 +73,16 @@ def winograd(x: jax.Array, kernel: jax.Array, *, padding: Borders) -> jax.Array:
     >>> print(winograd(x, kernel, padding=((0, 0), (1, 1)))[0, 0, :, 0].round(2))
     [192. 288. 288. 192.]
     """
-    return _winograd.bind(*vary_alike(x, kernel), padding=padding)
+    return _winograd.bind(*vary_alike(x, kernel), padding=padding, precision=precision)
 
 
-def by_library(x: jax.Array, kernel: jax.Array, *, padding: Borders) -> jax.Array:
+def by_library(
+    x: jax.Array,
+    kernel: jax.Array,
+    *,
+    padding: Borders,
+    precision: jax.lax.PrecisionLike = "highest",
+) -> jax.Array:
     """The same by XLA."""
     return jax.lax.conv_general_dilated(
         x,
@@ -77,7 +90,7 @@ def by_library(x: jax.Array, kernel: jax.Array, *, padding: Borders) -> jax.Arra
         window_strides=(1, 1),
         padding=padding,
         dimension_numbers=("NHWC", "HWIO", "NHWC"),
-        precision="highest",
+        precision=precision,
     )
 
 
@@ -95,36 +108,38 @@ def by_native(x: jax.Array, kernel: jax.Array, *, padding: Borders) -> jax.Array
 _winograd = Primitive("winograd")
 
 
-@partial(jax.jit, static_argnames="padding")
-def _evaluate(x: jax.Array, kernel: jax.Array, *, padding: Borders) -> jax.Array:
-    return _winograd.bind(x, kernel, padding=padding)
+@partial(jax.jit, static_argnames=("padding", "precision"))
+def _evaluate(x: jax.Array, kernel: jax.Array, **parameters: Any) -> jax.Array:
+    return _winograd.bind(x, kernel, **parameters)
 
 
-def _abstract_result(x: Any, kernel: Any, *, padding: Borders) -> ShapedArray:
+def _abstract_result(x: Any, kernel: Any, **parameters: Any) -> ShapedArray:
     plain = [jax.ShapeDtypeStruct(each.shape, each.dtype) for each in (x, kernel)]
     with use_abstract_mesh(AbstractMesh((), ())):
-        result = jax.eval_shape(partial(by_library, padding=padding), *plain)
+        result = jax.eval_shape(partial(by_library, **parameters), *plain)
     sharding = x.sharding.update(spec=PartitionSpec(*tuple(x.sharding.spec)[:1], None, None, None))
     return x.update(result.shape, result.dtype, sharding=sharding)
 
 
 def _batched(
-    operands: Sequence[jax.Array], axes: Sequence[int | None], *, padding: Borders
+    operands: Sequence[jax.Array], axes: Sequence[int | None], **parameters: Any
 ) -> tuple[jax.Array, int]:
     """Mapped maps are more maps; of mapped kernels each has maps of its own."""
     x, kernel = operands
     if axes[1] is not None:
-        mapped = jax.vmap(partial(by_library, padding=padding), in_axes=tuple(axes))
-        return mapped(x, kernel), 0
+        compute: Callable[..., jax.Array] = partial(by_library, **parameters)
+        return jax.vmap(compute, in_axes=tuple(axes))(x, kernel), 0
     x = jnp.moveaxis(x, axes[0] or 0, 0)
-    result = winograd(x.reshape(-1, *x.shape[2:]), kernel, padding=padding)
+    result = winograd(x.reshape(-1, *x.shape[2:]), kernel, **parameters)
     return result.reshape(*x.shape[:2], *result.shape[1:]), 0
 
 
-def _lower_for_cpu(context: mlir.LoweringRuleContext, *operands: Any, padding: Borders) -> Any:
+def _lower_for_cpu(
+    context: mlir.LoweringRuleContext, *operands: Any, padding: Borders, precision: Any
+) -> Any:
     """Every device's part of a sharded batch is computed where it lies."""
     if not native.available():
-        return _lower_by_library(context, *operands, padding=padding)
+        return _lower_by_library(context, *operands, padding=padding, precision=precision)
 
     def compute(x: jax.Array, kernel: jax.Array) -> jax.Array:
         return by_native(x, kernel, padding=padding)
@@ -145,16 +160,18 @@ def _lower_for_cpu(context: mlir.LoweringRuleContext, *operands: Any, padding: B
         return mlir.lower_fun(split, multiple_results=False)(context, *operands)
 
 
-def _transpose_maps(cotangent: Any, _: Any, kernel: Any, *, padding: Borders) -> Any:
+def _transpose_maps(
+    cotangent: Any, _: Any, kernel: Any, *, padding: Borders, precision: Any
+) -> Any:
     turned = kernel[::-1, ::-1].swapaxes(2, 3)
     (top, bottom), (left, right) = padding
     reach = kernel.shape[0] - 1
     margins = (reach - top, reach - bottom), (reach - left, reach - right)
-    return winograd(cotangent, turned, padding=margins)
+    return winograd(cotangent, turned, padding=margins, precision=precision)
 
 
-def _transpose_kernel(cotangent: Any, x: Any, kernel: Any, *, padding: Borders) -> Any:
-    return jax.linear_transpose(partial(by_library, x, padding=padding), kernel.aval)(cotangent)[0]
+def _transpose_kernel(cotangent: Any, x: Any, kernel: Any, **parameters: Any) -> Any:
+    return jax.linear_transpose(partial(by_library, x, **parameters), kernel.aval)(cotangent)[0]
 
 
 _lower_by_library = mlir.lower_fun(by_library, multiple_results=False)

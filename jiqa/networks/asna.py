@@ -29,6 +29,7 @@ from jiqa.core.color import gray_to_rgb
 from jiqa.core.filters import imresize
 from jiqa.core.saliency import spectral_residual
 from jiqa.deep.backbones.layers import max_pool
+from jiqa.networks.layers import Conv
 from jiqa.networks.network import Prediction, check_choice, network
 from jiqa.networks.patches import as_patches, merge_batch
 
@@ -58,7 +59,7 @@ class Convolution(nnx.Module):
         rngs: nnx.Rngs,
     ) -> None:
         """Random parameters; the kernel has `size` x `size` pixels."""
-        self.convolution = nnx.Conv(inputs, outputs, (size, size), strides=stride, rngs=rngs)
+        self.convolution = Conv(inputs, outputs, (size, size), strides=stride, rngs=rngs)
         self.normalize = _normalization(outputs, rngs) if normalized else None
 
     def __call__(self, x: jax.Array, *, training: bool) -> jax.Array:
@@ -72,7 +73,7 @@ class Encoder(nnx.Module):
 
     def __init__(self, *, normalized: bool, rngs: nnx.Rngs) -> None:
         """Random parameters."""
-        self.stem = nnx.Conv(3, 3, (5, 5), rngs=rngs)
+        self.stem = Conv(3, 3, (5, 5), rngs=rngs)
         self.layers = nnx.List(
             Convolution(before, after, size=size, normalized=normalized, rngs=rngs)
             for before, after, size in ((3, 8, 5), (8, 16, 5), (16, 32, 3), (32, 64, 3))
@@ -93,8 +94,8 @@ class Gate(nnx.Module):
 
     def __init__(self, channels: int, *, rngs: nnx.Rngs) -> None:
         """Random parameters."""
-        self.first = nnx.Conv(channels, channels, (1, 1), rngs=rngs)
-        self.second = nnx.Conv(channels, channels, (1, 1), rngs=rngs)
+        self.first = Conv(channels, channels, (1, 1), rngs=rngs)
+        self.second = Conv(channels, channels, (1, 1), rngs=rngs)
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """`[N, h, w, channels]` to the same shape, in (0, 1)."""
@@ -106,13 +107,13 @@ class AttentionBlock(nnx.Module):
 
     def __init__(self, inputs: int, *, attention: Attention, rngs: nnx.Rngs) -> None:
         """Random parameters."""
-        self.first = nnx.Conv(inputs, ATTENDED, (3, 3), rngs=rngs)
+        self.first = Conv(inputs, ATTENDED, (3, 3), rngs=rngs)
         self.normalize = _normalization(ATTENDED, rngs)
-        self.second = nnx.Conv(ATTENDED, ATTENDED, (3, 3), rngs=rngs)
+        self.second = Conv(ATTENDED, ATTENDED, (3, 3), rngs=rngs)
         self.of_channels = Gate(ATTENDED, rngs=rngs)
         if attention == "gate":
             self.of_places = Gate(ATTENDED, rngs=rngs)
-        self.join = nnx.Conv(inputs + 2 * ATTENDED, ATTENDED, (1, 1), rngs=rngs)
+        self.join = Conv(inputs + 2 * ATTENDED, ATTENDED, (1, 1), rngs=rngs)
 
     def __call__(self, x: jax.Array, saliency: jax.Array | None, *, training: bool) -> jax.Array:
         """Attended features.
@@ -140,8 +141,8 @@ class ResidualBlock(nnx.Module):
 
     def __init__(self, channels: int, *, rngs: nnx.Rngs) -> None:
         """Random parameters."""
-        self.first = nnx.Conv(channels, channels, (3, 3), rngs=rngs)
-        self.second = nnx.Conv(channels, channels, (3, 3), rngs=rngs)
+        self.first = Conv(channels, channels, (3, 3), rngs=rngs)
+        self.second = Conv(channels, channels, (3, 3), rngs=rngs)
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """The same shape."""

@@ -24,6 +24,7 @@ from jiqa.core.color import luma
 from jiqa.deep.backbones.layers import max_pool
 from jiqa.networks.cnniqa import normalize_contrast
 from jiqa.networks.heads import Perceptron
+from jiqa.networks.layers import Conv
 from jiqa.networks.network import Prediction, network
 from jiqa.networks.patches import as_patches, merge_batch
 
@@ -64,8 +65,8 @@ class BIECON(nnx.Module):
         if not 0 < share <= 1:
             raise ValueError(f"share={share} must be above 0 and at most 1.")
         self.deviation, self.share = deviation, share
-        self.conv1 = nnx.Conv(1, filters, (5, 5), rngs=rngs)
-        self.conv2 = nnx.Conv(filters, filters, (5, 5), rngs=rngs)
+        self.conv1 = Conv(1, filters, (5, 5), rngs=rngs)
+        self.conv2 = Conv(filters, filters, (5, 5), rngs=rngs)
         sizes = ((PATCH // 4) ** 2 * filters, *hidden)
         self.fc = nnx.List(
             nnx.Linear(before, after, rngs=rngs)

@@ -32,6 +32,7 @@ from jiqa.core.arrays import safe_sqrt
 from jiqa.core.color import gray_to_rgb
 from jiqa.core.filters import check_least_side, imresize
 from jiqa.networks.heads import HEADS, DistortionHead, Perceptron
+from jiqa.networks.layers import Conv
 from jiqa.networks.network import Prediction, check_choice, network
 
 PAPER = "jiqa's own: a small residual network whose maps of all scales are described"
@@ -50,7 +51,7 @@ class Normalized(nnx.Module):
         self, inputs: int, outputs: int, *, size: int = 3, stride: int = 1, rngs: nnx.Rngs
     ) -> None:
         """Random parameters; the kernel has `size` x `size` pixels."""
-        self.convolution = nnx.Conv(
+        self.convolution = Conv(
             inputs,
             outputs,
             (size, size),

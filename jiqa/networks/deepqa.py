@@ -31,6 +31,7 @@ from flax import nnx
 from jiqa.core.color import luma
 from jiqa.core.filters import check_least_side, correlate_separable
 from jiqa.deep.backbones.layers import max_pool
+from jiqa.networks.layers import Conv
 from jiqa.networks.network import Prediction, network
 
 DEEPQA = "Kim and Lee, "
@@ -113,7 +114,7 @@ class DistortionSensitivity(nnx.Module):
         self.of_distorted = _encoder(width, rngs)
         self.of_error = _encoder(width, rngs)
         wide = 4 * width
-        self.join = nnx.Conv(3 * width, wide, (1, 1), rngs=rngs)
+        self.join = Conv(3 * width, wide, (1, 1), rngs=rngs)
         self.down = nnx.List(_convolution(wide, wide, rngs=rngs) for _ in range(2))
         self.lowest = _convolution(wide, wide, rngs=rngs)
         self.up = nnx.List(
@@ -235,9 +236,9 @@ def _convolution(
     rngs: nnx.Rngs,
     stride: int = 1,
     bias_init: nnx.Initializer = nnx.initializers.zeros,
-) -> nnx.Conv:
+) -> Conv:
     """A convolution of 3 x 3 pixels with a pixel of zeros at each border."""
-    return nnx.Conv(
+    return Conv(
         inputs,
         outputs,
         (3, 3),

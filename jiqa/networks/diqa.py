@@ -25,6 +25,7 @@ from jiqa.core.arrays import safe_divide, safe_power
 from jiqa.core.color import luma
 from jiqa.core.filters import correlate_separable, gaussian_window, imresize
 from jiqa.networks.heads import Perceptron
+from jiqa.networks.layers import Conv
 from jiqa.networks.network import Prediction, network
 
 PAPER = 'Kim, Nguyen and Lee, "Deep CNN-based blind image quality predictor", IEEE TNNLS 30(1), '
@@ -64,10 +65,10 @@ class DIQA(nnx.Module):
             raise ValueError(f"widths={tuple(widths)}: give {len(STRIDES)} of them.")
         self.alpha = alpha
         self.convolutions = nnx.List(
-            nnx.Conv(before, after, (3, 3), strides=stride, rngs=rngs)
+            Conv(before, after, (3, 3), strides=stride, rngs=rngs)
             for before, after, stride in zip((1, *widths), widths, STRIDES, strict=False)
         )
-        self.draw = nnx.Conv(widths[-1], 1, (1, 1), rngs=rngs)
+        self.draw = Conv(widths[-1], 1, (1, 1), rngs=rngs)
         self.judge = Perceptron(widths[-1] + 2, hidden, 1, rngs=rngs)
 
     def __call__(

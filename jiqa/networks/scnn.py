@@ -24,6 +24,7 @@ from flax import nnx
 
 from jiqa.core.color import gray_to_rgb
 from jiqa.deep.backbones.backbone import imagenet_normalize
+from jiqa.networks.layers import Conv
 from jiqa.networks.network import Prediction, network
 
 PAPER = "Zhang, Ma, Yan, Deng and Wang, "
@@ -59,7 +60,7 @@ class Convolution(nnx.Module):
         rngs: nnx.Rngs,
     ) -> None:
         """Random parameters; the kernel has `size` x `size` pixels."""
-        self.convolution = nnx.Conv(
+        self.convolution = Conv(
             inputs,
             outputs,
             (size, size),

@@ -1,9 +1,10 @@
 """Convolution by Winograd's minimal filtering (Lavin and Gray, CVPR 2016), for CPUs.
 
 Tiles of maps are transformed, multiplied with transformed kernels and transformed back: four times
-fewer products for kernels of 3 x 3, three times fewer for those of 5 x 5. That is done in C++;
-where there is no C++, XLA's convolution computes the same. It is a bilinear primitive, so it has
-derivatives of any order, and that with respect to the maps is a convolution by itself.
+fewer products for kernels of 3 x 3, three times fewer for those of 5 x 5. The derivative by the
+maps is a convolution too, that by the kernel the adjoint of the same steps. All is done in C++;
+where there is none, XLA's convolution computes the same. There are two primitives, each bilinear
+and each the other's derivative, so that there are derivatives of any order.
 """
 
 from collections.abc import Callable, Sequence
@@ -64,7 +65,7 @@ def winograd(
         x: `[N, H, W, C]` in float32.
         kernel: `[k, k, C, O]` in float32, see `supports`.
         padding: Zeros at the top and bottom, left and right, fewer than k.
-        precision: Of XLA's convolution on accelerators.
+        precision: Of XLA's convolution, on accelerators.
 
     Returns:
         `[N, H', W', O]`; rounding is some three times coarser than that of a plain sum.
@@ -73,7 +74,7 @@ def winograd(
     >>> print(winograd(x, kernel, padding=((0, 0), (1, 1)))[0, 0, :, 0].round(2))
     [192. 288. 288. 192.]
     """
-    return _winograd.bind(*vary_alike(x, kernel), padding=padding, precision=precision)
+    return _convolution.bind(*vary_alike(x, kernel), padding=padding, precision=precision)
 
 
 def by_library(
@@ -94,91 +95,158 @@ def by_library(
     )
 
 
-def by_native(x: jax.Array, kernel: jax.Array, *, padding: Borders) -> jax.Array:
+def by_native(x: jax.Array, kernel: jax.Array, *, padding: Borders, **_: Any) -> jax.Array:
     """The same in C++."""
     size = (
         length + sum(ends) - side + 1
         for length, ends, side in zip(x.shape[1:3], padding, kernel.shape[:2], strict=True)
     )
-    shape = jax.ShapeDtypeStruct((x.shape[0], *size, kernel.shape[-1]), jnp.float32)
-    call = jax.ffi.ffi_call("jiqa_winograd", shape)
-    return call(x, kernel, top=np.int64(padding[0][0]), left=np.int64(padding[1][0]))
+    return _call("jiqa_winograd", (x.shape[0], *size, kernel.shape[-1]), x, kernel, padding)
 
 
-_winograd = Primitive("winograd")
+def slopes_by_library(x: jax.Array, cotangent: jax.Array, **parameters: Any) -> jax.Array:
+    """The derivative by the kernel, of the sum of the convolution times `cotangent`, by XLA."""
+    shape = _kernel_shape(x, cotangent, parameters["padding"])
+    (zeros,) = vary_alike(x, jnp.zeros(shape, x.dtype))[1:]
+    return jax.linear_transpose(partial(by_library, x, **parameters), zeros)(cotangent)[0]
 
 
-@partial(jax.jit, static_argnames=("padding", "precision"))
-def _evaluate(x: jax.Array, kernel: jax.Array, **parameters: Any) -> jax.Array:
-    return _winograd.bind(x, kernel, **parameters)
+def slopes_by_native(
+    x: jax.Array, cotangent: jax.Array, *, padding: Borders, **_: Any
+) -> jax.Array:
+    """The same in C++."""
+    shape = _kernel_shape(x, cotangent, padding)
+    return _call("jiqa_winograd_slopes", shape, x, cotangent, padding)
 
 
-def _abstract_result(x: Any, kernel: Any, **parameters: Any) -> ShapedArray:
-    plain = [jax.ShapeDtypeStruct(each.shape, each.dtype) for each in (x, kernel)]
-    with use_abstract_mesh(AbstractMesh((), ())):
-        result = jax.eval_shape(partial(by_library, **parameters), *plain)
-    sharding = x.sharding.update(spec=PartitionSpec(*tuple(x.sharding.spec)[:1], None, None, None))
-    return x.update(result.shape, result.dtype, sharding=sharding)
+def _kernel_shape(x: jax.Array, result: jax.Array, padding: Borders) -> tuple[int, ...]:
+    side = x.shape[1] + sum(padding[0]) - result.shape[1] + 1
+    return side, side, x.shape[-1], result.shape[-1]
 
 
-def _batched(
-    operands: Sequence[jax.Array], axes: Sequence[int | None], **parameters: Any
-) -> tuple[jax.Array, int]:
-    """Mapped maps are more maps; of mapped kernels each has maps of its own."""
-    x, kernel = operands
-    if axes[1] is not None:
-        compute: Callable[..., jax.Array] = partial(by_library, **parameters)
-        return jax.vmap(compute, in_axes=tuple(axes))(x, kernel), 0
-    x = jnp.moveaxis(x, axes[0] or 0, 0)
-    result = winograd(x.reshape(-1, *x.shape[2:]), kernel, **parameters)
-    return result.reshape(*x.shape[:2], *result.shape[1:]), 0
+def _call(
+    target: str, shape: tuple[int, ...], x: jax.Array, other: jax.Array, padding: Borders
+) -> jax.Array:
+    call = jax.ffi.ffi_call(target, jax.ShapeDtypeStruct(shape, jnp.float32))
+    return call(x, other, top=np.int64(padding[0][0]), left=np.int64(padding[1][0]))
 
 
-def _lower_for_cpu(
-    context: mlir.LoweringRuleContext, *operands: Any, padding: Borders, precision: Any
-) -> Any:
-    """Every device's part of a sharded batch is computed where it lies."""
-    if not native.available():
-        return _lower_by_library(context, *operands, padding=padding, precision=precision)
-
-    def compute(x: jax.Array, kernel: jax.Array) -> jax.Array:
-        return by_native(x, kernel, padding=padding)
-
-    def partition(mesh: Any, arguments: Any, _: Any) -> Any:
-        maps = NamedSharding(mesh, PartitionSpec(*tuple(arguments[0].sharding.spec)[:1]))
-        return mesh, compute, maps, (maps, NamedSharding(mesh, PartitionSpec()))
-
-    split = custom_partitioning(compute)
-    split.def_partition(partition=partition, sharding_rule="n h w c, i j d o -> n y x o")
-    before: Sequence[Any] = context.avals_in
-    after: Sequence[Any] = context.avals_out
-    context = context.replace(
-        avals_in=[ShapedArray(aval.shape, aval.dtype) for aval in before],
-        avals_out=[ShapedArray(aval.shape, aval.dtype) for aval in after],
-    )
-    with use_abstract_mesh(AbstractMesh((), ())):
-        return mlir.lower_fun(split, multiple_results=False)(context, *operands)
-
-
-def _transpose_maps(
-    cotangent: Any, _: Any, kernel: Any, *, padding: Borders, precision: Any
-) -> Any:
-    turned = kernel[::-1, ::-1].swapaxes(2, 3)
-    (top, bottom), (left, right) = padding
+def _turn(kernel: jax.Array, padding: Borders) -> tuple[jax.Array, Borders]:
+    """Kernel and padding of the adjoint convolution."""
     reach = kernel.shape[0] - 1
+    (top, bottom), (left, right) = padding
     margins = (reach - top, reach - bottom), (reach - left, reach - right)
+    return kernel[::-1, ::-1].swapaxes(2, 3), margins
+
+
+def _apply_adjoint(cotangent: Any, kernel: Any, *, padding: Borders, precision: Any) -> Any:
+    turned, margins = _turn(kernel, padding)
     return winograd(cotangent, turned, padding=margins, precision=precision)
 
 
-def _transpose_kernel(cotangent: Any, x: Any, kernel: Any, **parameters: Any) -> Any:
-    return jax.linear_transpose(partial(by_library, x, **parameters), kernel.aval)(cotangent)[0]
+def _find_slopes(cotangent: Any, x: Any, **parameters: Any) -> Any:
+    return _slopes.bind(*vary_alike(x, cotangent), **parameters)
 
 
-_lower_by_library = mlir.lower_fun(by_library, multiple_results=False)
-_winograd.def_impl(_evaluate)
-_winograd.def_abstract_eval(_abstract_result)
-batching.primitive_batchers[_winograd] = _batched
-ad.defbilinear(_winograd, _transpose_maps, _transpose_kernel)
-mlir.register_lowering(_winograd, _lower_by_library)
-mlir.register_lowering(_winograd, _lower_for_cpu, platform="cpu")
-dispatch.prim_requires_devices_during_lowering.add(_winograd)  # as custom_partitioning does
+def _batch_convolution(
+    operands: Sequence[jax.Array], axes: Sequence[int | None], **parameters: Any
+) -> tuple[jax.Array, int]:
+    """Mapped maps are more maps; of mapped kernels each has maps of its own."""
+    if axes[1] is not None:
+        return _batch_by_library(by_library, operands, axes, **parameters)
+    x = jnp.moveaxis(operands[0], axes[0] or 0, 0)
+    result = winograd(x.reshape(-1, *x.shape[2:]), operands[1], **parameters)
+    return result.reshape(*x.shape[:2], *result.shape[1:]), 0
+
+
+def _batch_by_library(
+    compute: Callable[..., jax.Array],
+    operands: Sequence[jax.Array],
+    axes: Sequence[int | None],
+    **parameters: Any,
+) -> tuple[jax.Array, int]:
+    mapped: Callable[..., jax.Array] = partial(compute, **parameters)
+    return jax.vmap(mapped, in_axes=tuple(axes))(*operands), 0
+
+
+def _define(
+    name: str,
+    library: Callable[..., jax.Array],
+    of_native: Callable[..., jax.Array],
+    *,
+    gathers: bool,
+) -> Primitive:
+    """A primitive of maps and a kernel, or of maps and maps whose images it `gathers` into one."""
+    primitive = Primitive(name)
+
+    @partial(jax.jit, static_argnames=("padding", "precision"))
+    def evaluate(*operands: jax.Array, **parameters: Any) -> jax.Array:
+        return primitive.bind(*operands, **parameters)
+
+    def describe(x: Any, other: Any, **parameters: Any) -> ShapedArray:
+        plain = [jax.ShapeDtypeStruct(each.shape, each.dtype) for each in (x, other)]
+        with use_abstract_mesh(AbstractMesh((), ())):
+            result = jax.eval_shape(partial(library, **parameters), *plain)
+        images = None if gathers else (*x.sharding.spec, None)[0]
+        sharding = x.sharding.update(spec=PartitionSpec(images, None, None, None))
+        return x.update(result.shape, result.dtype, sharding=sharding)
+
+    def lower(context: mlir.LoweringRuleContext, *operands: Any, **parameters: Any) -> Any:
+        if not native.available():
+            return lower_library(context, *operands, **parameters)
+        compute = _split_images(partial(of_native, **parameters), gathers)
+        before: Sequence[Any] = context.avals_in
+        after: Sequence[Any] = context.avals_out
+        context = context.replace(
+            avals_in=[ShapedArray(aval.shape, aval.dtype) for aval in before],
+            avals_out=[ShapedArray(aval.shape, aval.dtype) for aval in after],
+        )
+        with use_abstract_mesh(AbstractMesh((), ())):
+            return mlir.lower_fun(compute, multiple_results=False)(context, *operands)
+
+    lower_library = mlir.lower_fun(library, multiple_results=False)
+    primitive.def_impl(evaluate)
+    primitive.def_abstract_eval(describe)
+    mlir.register_lowering(primitive, lower_library)
+    mlir.register_lowering(primitive, lower, platform="cpu")
+    dispatch.prim_requires_devices_during_lowering.add(primitive)  # as custom_partitioning does
+    return primitive
+
+
+def _split_images(compute: Callable[..., jax.Array], gathers: bool) -> Callable[..., jax.Array]:
+    """Every device computes its part of a sharded batch where it lies."""
+
+    def whole(x: jax.Array, other: jax.Array) -> jax.Array:
+        return compute(x, other)
+
+    def partition(mesh: Any, arguments: Any, _: Any) -> Any:
+        axes = (*arguments[0].sharding.spec, None)[0]
+        maps, alone = (NamedSharding(mesh, PartitionSpec(each)) for each in (axes, None))
+
+        def part(x: jax.Array, other: jax.Array) -> jax.Array:
+            result = compute(x, other)
+            return jax.lax.psum(result, axes) if gathers and axes is not None else result
+
+        return mesh, part, *((alone, (maps, maps)) if gathers else (maps, (maps, alone)))
+
+    split = custom_partitioning(whole)
+    rule = "n h w c, n y x o -> i j c o" if gathers else "n h w c, i j c o -> n y x o"
+    split.def_partition(partition=partition, sharding_rule=rule)
+    return split
+
+
+_convolution = _define("winograd", by_library, by_native, gathers=False)
+_slopes = _define("winograd_slopes", slopes_by_library, slopes_by_native, gathers=True)
+
+batching.primitive_batchers[_convolution] = _batch_convolution
+batching.primitive_batchers[_slopes] = partial(_batch_by_library, slopes_by_library)
+ad.defbilinear(
+    _convolution,
+    lambda cotangent, _, kernel, **given: _apply_adjoint(cotangent, kernel, **given),
+    lambda cotangent, x, _, **given: _find_slopes(cotangent, x, **given),
+)
+ad.defbilinear(
+    _slopes,
+    lambda kernel, _, cotangent, **given: _apply_adjoint(cotangent, kernel, **given),
+    lambda kernel, x, _, **given: winograd(x, kernel, **given),
+)

@@ -34,6 +34,7 @@ TARGETS = (
     "jiqa_gradient_slopes",
     "jiqa_rounded_luma",
     "jiqa_winograd",
+    "jiqa_winograd_slopes",
 )
 COMMON_FLAGS = ("-std=c++17", "-fPIC", "-w")
 # Products and sums may be contracted; nothing else may change a result.

@@ -35,6 +35,7 @@ namespace {
 constexpr long LEAST_WORK = 32768;  // values that are worth another thread's while
 constexpr long VALUES_OF_BLOCK = 1 << 21;  // of tiles, which stay in the shared cache
 constexpr long FEW_TILES = 16;             // of a task that transforms
+constexpr long FEW_CHANNELS = 16;          // the same; channels come in multiples of them
 constexpr long LEAST_ROWS = 64;     // of a gradient's task, which computes some more above them
 
 Processor find_processor() {
@@ -294,40 +295,86 @@ ffi::Error rounded_luma(ffi::ThreadPool pool, ffi::BufferR4<ffi::F32> from,
   });
 }
 
-ffi::Error winograd(ffi::ThreadPool pool, ffi::BufferR4<ffi::F32> from,
-                    ffi::BufferR4<ffi::F32> kernel, ffi::ResultBufferR4<ffi::F32> to, int64_t top,
-                    int64_t left) {
-  const auto size = from.dimensions(), result = to->dimensions();
-  Convolution c = {from.typed_data(), kernel.typed_data(), to->typed_data()};
-  c.images = size[0], c.height = size[1], c.width = size[2], c.channels = size[3];
-  c.to_height = result[1], c.to_width = result[2], c.outputs = result[3];
-  c.taps = kernel.dimensions()[0], c.top = top, c.left = left;
-  const long span = 7 - c.taps;
-  c.tiles_down = (c.to_height - 1) / span + 1, c.tiles_across = (c.to_width - 1) / span + 1;
+Convolution describe(ffi::BufferR4<ffi::F32> from, ffi::Span<const int64_t> to, long taps,
+                     long top, long left) {
+  const auto size = from.dimensions();
+  Convolution c = {};
+  c.from = {from.typed_data(), size[1], size[2], size[3], top, left};
+  c.to = {nullptr, to[1], to[2], to[3], 0, 0};
+  c.taps = taps, c.images = size[0];
+  const long span = 7 - taps;
+  c.tiles_down = (to[1] - 1) / span + 1, c.tiles_across = (to[2] - 1) / span + 1;
+  return c;
+}
+
+// Runs run(first, tiles, block, values, slopes) for blocks of tiles, whose values are transformed
+// before, and those of the pixels of `to` if there are any.
+template <class Run>
+ffi::Error run_blocks(ffi::ThreadPool &pool, const Convolution &c, const Run &run) {
   const WinogradKernels &kernels = processor().winograd;
-  const long share = kernels.share_tiles, most = VALUES_OF_BLOCK / (kernels.values * c.channels);
+  const long channels = c.from.channels, outputs = c.to.pixels ? c.to.channels : 0;
+  const long share = kernels.share_tiles;
+  const long most = VALUES_OF_BLOCK / (kernels.values * std::max(channels, outputs));
   const long block = std::min(std::max(share, most / share * share), c.tiles());
-  const std::unique_ptr<float[]> values(new (std::nothrow) float[kernels.values * block * c.channels]);
+  const long floats = kernels.values * block * (channels + outputs);
+  const std::unique_ptr<float[]> values(new (std::nothrow) float[floats]);
   if (!values) return {ffi::ErrorCode::kResourceExhausted, "No memory for the values of tiles."};
+  float *const slopes = values.get() + kernels.values * block * channels;
   for (long first = 0; first < c.tiles(); first += block) {
     const long tiles = std::min(block, c.tiles() - first);
     const auto transform = [&](long index, float *) {
-      const long begin = index * FEW_TILES;
-      kernels.transform(c, first, begin, std::min(begin + FEW_TILES, tiles), values.get(), block);
+      const long begin = index * FEW_TILES, end = std::min(begin + FEW_TILES, tiles);
+      kernels.transform_maps(c, first, begin, end, values.get(), block);
+      if (outputs) kernels.transform_slopes(c, first, begin, end, slopes, block);
     };
     ffi::Error error = run_parallel(pool, (tiles - 1) / FEW_TILES + 1, 0, transform);
-    if (error.failure()) return error;
-    const long shares = (tiles - 1) / share + 1;
-    const auto convolve = [&](long index, float *scratch) {
-      const long part = index % shares, output = index / shares * kernels.share_outputs;
-      kernels.convolve(c, values.get(), block, first, tiles * part / shares,
-                       tiles * (part + 1) / shares, output, scratch);
-    };
-    const long tasks = shares * (c.outputs / kernels.share_outputs);
-    error = run_parallel(pool, tasks, kernels.scratch_floats, convolve);
+    if (error.success()) error = run(first, tiles, block, values.get(), slopes);
     if (error.failure()) return error;
   }
   return ffi::Error::Success();
+}
+
+ffi::Error winograd(ffi::ThreadPool pool, ffi::BufferR4<ffi::F32> from,
+                    ffi::BufferR4<ffi::F32> kernel, ffi::ResultBufferR4<ffi::F32> to, int64_t top,
+                    int64_t left) {
+  const WinogradKernels &kernels = processor().winograd;
+  Convolution c = describe(from, to->dimensions(), kernel.dimensions()[0], top, left);
+  c.kernel = kernel.typed_data(), c.result = to->typed_data();
+  return run_blocks(pool, c, [&](long first, long tiles, long block, float *values, float *) {
+    const long shares = (tiles - 1) / kernels.share_tiles + 1;
+    const auto convolve = [&](long index, float *scratch) {
+      const long part = index % shares, output = index / shares * kernels.share_outputs;
+      kernels.convolve(c, values, block, first, tiles * part / shares, tiles * (part + 1) / shares,
+                       output, scratch);
+    };
+    const long tasks = shares * (c.to.channels / kernels.share_outputs);
+    return run_parallel(pool, tasks, kernels.scratch_floats, convolve);
+  });
+}
+
+// The derivative, by the kernel, of the sum of the convolution's result times `slopes`.
+ffi::Error winograd_slopes(ffi::ThreadPool pool, ffi::BufferR4<ffi::F32> from,
+                           ffi::BufferR4<ffi::F32> slopes, ffi::ResultBufferR4<ffi::F32> kernel,
+                           int64_t top, int64_t left) {
+  const WinogradKernels &kernels = processor().winograd;
+  Convolution c = describe(from, slopes.dimensions(), kernel->dimensions()[0], top, left);
+  c.to.pixels = slopes.typed_data(), c.result = kernel->typed_data();
+  std::vector<float> sums(kernels.values * c.from.channels * c.to.channels);
+  const auto add = [&](long, long tiles, long block, float *values, float *slopes) {
+    const auto correlate = [&](long index, float *scratch) {
+      const long output = index / kernels.values * kernels.share_outputs;
+      kernels.correlate(c, values, slopes, block, tiles, index % kernels.values, output,
+                        sums.data(), scratch);
+    };
+    const long tasks = kernels.values * (c.to.channels / kernels.share_outputs);
+    return run_parallel(pool, tasks, block * kernels.share_outputs, correlate);
+  };
+  ffi::Error error = run_blocks(pool, c, add);
+  if (error.failure()) return error;
+  const auto differentiate = [&](long index, float *) {
+    kernels.differentiate(c, sums.data(), index * FEW_CHANNELS, (index + 1) * FEW_CHANNELS);
+  };
+  return run_parallel(pool, c.from.channels / FEW_CHANNELS, 0, differentiate);
 }
 
 }  // namespace
@@ -417,6 +464,15 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(jiqa_rounded_luma, rounded_luma,
                                   .Attr<bool>("halve"));
 
 XLA_FFI_DEFINE_HANDLER_SYMBOL(jiqa_winograd, winograd,
+                              ffi::Ffi::Bind()
+                                  .Ctx<ffi::ThreadPool>()
+                                  .Arg<ffi::BufferR4<ffi::F32>>()
+                                  .Arg<ffi::BufferR4<ffi::F32>>()
+                                  .Ret<ffi::BufferR4<ffi::F32>>()
+                                  .Attr<int64_t>("top")
+                                  .Attr<int64_t>("left"));
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(jiqa_winograd_slopes, winograd_slopes,
                               ffi::Ffi::Bind()
                                   .Ctx<ffi::ThreadPool>()
                                   .Arg<ffi::BufferR4<ffi::F32>>()

@@ -93,23 +93,49 @@ struct LumaKernels {
   void (*round_halved)(const Luma &, long begin_row, long end_row, float *scratch);
 };
 
-// Maps [images, height, width, channels] with `top` rows and `left` columns of zeros before them and
-// as many as are needed behind, correlated with a kernel [taps, taps, channels, outputs].
-struct Convolution {
-  const float *from, *kernel;
-  float *to;  // [images, to_height, to_width, outputs]
-  long images, height, width, channels, to_height, to_width, outputs, taps, top, left;
-  long tiles_down, tiles_across;  // of the result, tiles of 7 - taps pixels
-
-  long tiles() const { return images * tiles_down * tiles_across; }
+// Maps [images, height, width, channels], with rows and columns of zeros before them and as many as
+// are needed behind.
+struct Map {
+  const float *pixels;
+  long height, width, channels, top, left;
 };
 
-// Tiles are computed in blocks from tile `first` on: first the values of their pixels [values, tiles
-// of the block, channels], then results, tiles and outputs shared out.
+struct Place {
+  long image, down, across;
+};
+
+// Maps `from` correlated with a kernel [taps, taps, channels, outputs] give maps `to`, of which a
+// tile has 7 - taps rows and columns.
+struct Convolution {
+  Map from, to;
+  const float *kernel;
+  float *result;  // the maps `to`, or the derivative by the kernel of those times pixels of `to`
+  long taps, images, tiles_down, tiles_across;
+
+  long tiles() const { return images * tiles_down * tiles_across; }
+  Place place(long tile) const {
+    const long row = tile / tiles_across;
+    return {row / tiles_down, row % tiles_down, tile % tiles_across};
+  }
+};
+
+// Tiles are computed in blocks from tile `first` on. Values of maps in the points are [values, tiles
+// of the block, channels].
 struct WinogradKernels {
-  long values, share_tiles, share_outputs, scratch_floats;
-  void (*transform)(const Convolution &, long first, long begin, long end, float *values,
-                    long block);
+  long values, share_tiles, share_outputs, scratch_floats;  // scratch of `convolve`
+  // Values of `from`, and of the pixels of `to`.
+  void (*transform_maps)(const Convolution &, long first, long begin, long end, float *values,
+                         long block);
+  void (*transform_slopes)(const Convolution &, long first, long begin, long end, float *values,
+                           long block);
+  // A share of the tiles and of the outputs of the result.
   void (*convolve)(const Convolution &, const float *values, long block, long first, long begin,
                    long end, long output, float *scratch);
+  // Adds the products at a point, for a share of the outputs, to sums [values, outputs, channels];
+  // scratch holds `share_outputs` a tile.
+  void (*correlate)(const Convolution &, const float *values, const float *slopes, long block,
+                    long tiles, long point, long output, float *sums, float *scratch);
+  // The derivative by the kernel, of some channels, from these sums.
+  void (*differentiate)(const Convolution &, const float *sums, long begin_channel,
+                        long end_channel);
 };

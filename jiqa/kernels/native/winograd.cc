@@ -13,10 +13,10 @@ namespace {
 constexpr int TILE = 6, VALUES = TILE * TILE;
 // Two pairs near 1 keep rounding three times closer than the usual 1 and 2.
 constexpr double POINTS[TILE - 1] = {0, 0.6875, -0.6875, 1.375, -1.375};  // the last is infinity
-constexpr int OUTPUTS = 2 * LANES;   // of a product, held in registers
-constexpr long SHARE_OUTPUTS = 32;   // of a task
-constexpr long SHARE_TILES = 96;     // of a task
-constexpr long DEPTH = 64;           // channels whose kernels stay in cache
+constexpr int OUTPUTS = 2 * LANES;  // of a product, held in registers
+constexpr long SHARE_OUTPUTS = 32;  // of a task
+constexpr long SHARE_TILES = 96;    // of a task
+constexpr long DEPTH = 64;          // channels whose kernels stay in cache
 #if defined(__AVX512F__)
 constexpr int MOST_ROWS = 12;
 #elif defined(__AVX2__)
@@ -71,11 +71,23 @@ constexpr Matrix<TILE - TAPS + 1, TILE> of_result() {
   return m;
 }
 
+template <int ROWS, int COLUMNS>
+constexpr Matrix<COLUMNS, ROWS> transposed(const Matrix<ROWS, COLUMNS> &from) {
+  Matrix<COLUMNS, ROWS> m = {};
+  for (int i = 0; i < COLUMNS; i++)
+    for (int j = 0; j < ROWS; j++) m.at[i][j] = from.at[j][i];
+  return m;
+}
+
 constexpr auto FROM_TILE = of_tile();
 template <int TAPS>
 constexpr auto FROM_KERNEL = of_kernel<TAPS>();
 template <int TAPS>
 constexpr auto TO_RESULT = of_result<TAPS>();
+template <int TAPS>
+constexpr auto TO_KERNEL = transposed(of_kernel<TAPS>());
+template <int TAPS>
+constexpr auto FROM_RESULT = transposed(of_result<TAPS>());
 
 // put(i, sum over j of MATRIX[i][j] get(j))
 template <const auto &MATRIX, int ROWS, int COLUMNS, class Get, class Put>
@@ -107,66 +119,69 @@ INLINE void transform(const Get &get, const Put &put) {
                                     [&](int j, Lanes sum) ALWAYS { put(i, j, sum); });
 }
 
-// The values of some tiles in the points: to [VALUES, tiles of the block, channels].
-template <int TAPS>
-void transform_tiles(const Convolution &given, long first, long begin, long end, float *to,
-                     long block) {
-  const Convolution c = given;
-  constexpr long SPAN = TILE - TAPS + 1;
+// Of squares of SIDE pixels, STEP apart, the values in the points: to [VALUES, block, channels].
+template <const auto &MATRIX, int SIDE, long STEP>
+void transform_squares(const Convolution &c, const Map &given, long first, long begin, long end,
+                       float *to, long block) {
+  const Map map = given;
   for (long tile = begin; tile < end; tile++) {
-    const long across = (first + tile) % c.tiles_across, rest = (first + tile) / c.tiles_across;
-    const long top = rest % c.tiles_down * SPAN - c.top, left = across * SPAN - c.left;
-    const float *image = c.from + rest / c.tiles_down * c.height * c.width * c.channels;
-    const float *pixels[TILE][TILE];
-    for (long i = 0; i < TILE; i++)
-      for (long j = 0; j < TILE; j++) {
+    const Place place = c.place(first + tile);
+    const long top = place.down * STEP - map.top, left = place.across * STEP - map.left;
+    const float *image = map.pixels + place.image * map.height * map.width * map.channels;
+    const float *pixels[SIDE][SIDE];
+    for (long i = 0; i < SIDE; i++)
+      for (long j = 0; j < SIDE; j++) {
         const long row = top + i, column = left + j;
-        const bool inside = row >= 0 && row < c.height && column >= 0 && column < c.width;
-        pixels[i][j] = inside ? image + (row * c.width + column) * c.channels : nullptr;
+        const bool inside = row >= 0 && row < map.height && column >= 0 && column < map.width;
+        pixels[i][j] = inside ? image + (row * map.width + column) * map.channels : nullptr;
       }
-    for (long channel = 0; channel < c.channels; channel += LANES) {
-      float *own = to + tile * c.channels + channel;
-      transform<FROM_TILE, TILE, TILE>(
+    for (long channel = 0; channel < map.channels; channel += LANES) {
+      float *own = to + tile * map.channels + channel;
+      transform<MATRIX, TILE, SIDE>(
           [&](int i, int j) ALWAYS {
             return pixels[i][j] ? load(pixels[i][j] + channel) : Lanes{};
           },
           [&](int i, int j, Lanes value) ALWAYS {
-            store(own + (TILE * i + j) * block * c.channels, value);
+            store(own + (TILE * i + j) * block * map.channels, value);
           });
     }
   }
 }
 
-// The values of some kernels in the points: to [VALUES, channels, OUTPUTS].
+// The values of some kernels in the points: to [VALUES, depth, OUTPUTS].
 template <int TAPS>
 void transform_kernels(const Convolution &c, long channel, long depth, long output, float *to) {
+  const long channels = c.from.channels, outputs = c.to.channels;
   for (long k = 0; k < depth; k++)
     for (long o = 0; o < OUTPUTS; o += LANES) {
-      const float *taps = c.kernel + (channel + k) * c.outputs + output + o;
+      const float *taps = c.kernel + (channel + k) * outputs + output + o;
       transform<FROM_KERNEL<TAPS>, TILE, TAPS>(
-          [&](int i, int j) ALWAYS {
-            return load(taps + (TAPS * i + j) * c.channels * c.outputs);
-          },
+          [&](int i, int j) ALWAYS { return load(taps + (TAPS * i + j) * channels * outputs); },
           [&](int i, int j, Lanes value) ALWAYS {
             store(to + ((TILE * i + j) * depth + k) * OUTPUTS + o, value);
           });
     }
 }
 
-// Adds to sums [ROWS, OUTPUTS] the product of values [ROWS, depth] and kernels [depth, OUTPUTS].
+// Numbers [rows, depth] that lie so far apart.
+struct Numbers {
+  const float *at;
+  long down, along;
+};
+
+// Adds to sums [ROWS, OUTPUTS] the product of numbers [ROWS, depth] and others [depth, OUTPUTS].
 template <int ROWS>
-void add_product(const float *values, long channels, const float *kernels, long depth,
-                 float *sums) {
+void add_product(const Numbers numbers, const float *others, long depth, float *sums) {
   Lanes sum[ROWS][2];
   for (int r = 0; r < ROWS; r++)
     for (int h = 0; h < 2; h++) sum[r][h] = load(sums + r * OUTPUTS + h * LANES);
   for (long k = 0; k < depth; k++) {
-    const Lanes low = load(kernels + k * OUTPUTS), high = load(kernels + k * OUTPUTS + LANES);
+    const Lanes low = load(others + k * OUTPUTS), high = load(others + k * OUTPUTS + LANES);
 #pragma GCC unroll 16
     for (int r = 0; r < ROWS; r++) {
-      const float value = values[r * channels + k];
-      sum[r][0] += value * low;
-      sum[r][1] += value * high;
+      const float number = numbers.at[r * numbers.down + k * numbers.along];
+      sum[r][0] += number * low;
+      sum[r][1] += number * high;
     }
   }
   for (int r = 0; r < ROWS; r++)
@@ -174,62 +189,121 @@ void add_product(const float *values, long channels, const float *kernels, long 
 }
 
 template <int ROWS = MOST_ROWS>
-void add_products(long rows, const float *values, long channels, const float *kernels, long depth,
-                  float *sums) {
-  if (rows == ROWS) return add_product<ROWS>(values, channels, kernels, depth, sums);
-  if constexpr (ROWS > 1) add_products<ROWS - 1>(rows, values, channels, kernels, depth, sums);
+void add_few(long rows, const Numbers &numbers, const float *others, long depth, float *sums) {
+  if (rows == ROWS) return add_product<ROWS>(numbers, others, depth, sums);
+  if constexpr (ROWS > 1) add_few<ROWS - 1>(rows, numbers, others, depth, sums);
 }
 
-// Some outputs of some tiles, from the values of the block's tiles.
+// The same for any number of rows, in groups that fit into registers.
+void add_products(long rows, Numbers numbers, const float *others, long depth, float *sums) {
+  const long groups = (rows - 1) / MOST_ROWS + 1;
+  for (long group = 0; group < groups; group++) {
+    const long row = rows * group / groups, few = rows * (group + 1) / groups - row;
+    const Numbers own = {numbers.at + row * numbers.down, numbers.down, numbers.along};
+    add_few(few, own, others, depth, sums + row * OUTPUTS);
+  }
+}
+
+// OUTPUTS outputs of some tiles, from the values of the block's tiles.
 template <int TAPS>
 void convolve(const Convolution &given, const float *values, long block, long first, long begin,
               long end, long output, float *scratch) {
   const Convolution c = given;
-  constexpr long SPAN = TILE - TAPS + 1;
-  const long tiles = end - begin, groups = (tiles - 1) / MOST_ROWS + 1;
+  const long tiles = end - begin, channels = c.from.channels, outputs = c.to.channels;
   float *const sums = scratch, *const kernels = scratch + VALUES * SHARE_TILES * OUTPUTS;
   std::fill(sums, sums + VALUES * tiles * OUTPUTS, 0.0f);
-  for (long channel = 0; channel < c.channels; channel += DEPTH) {
-    const long depth = std::min(DEPTH, c.channels - channel);
+  for (long channel = 0; channel < channels; channel += DEPTH) {
+    const long depth = std::min(DEPTH, channels - channel);
     transform_kernels<TAPS>(c, channel, depth, output, kernels);
-    for (long point = 0; point < VALUES; point++)
-      for (long group = 0; group < groups; group++) {
-        const long row = tiles * group / groups, rows = tiles * (group + 1) / groups - row;
-        add_products(rows, values + (point * block + begin + row) * c.channels + channel,
-                     c.channels, kernels + point * depth * OUTPUTS, depth,
-                     sums + (point * tiles + row) * OUTPUTS);
-      }
+    for (long point = 0; point < VALUES; point++) {
+      const float *own = values + (point * block + begin) * channels + channel;
+      add_products(tiles, {own, channels, 1}, kernels + point * depth * OUTPUTS, depth,
+                   sums + point * tiles * OUTPUTS);
+    }
   }
+  constexpr long SPAN = TILE - TAPS + 1;
   for (long tile = 0; tile < tiles; tile++) {
-    const long place = first + begin + tile, rest = place / c.tiles_across;
-    const long top = rest % c.tiles_down * SPAN, left = place % c.tiles_across * SPAN;
-    float *image = c.to + rest / c.tiles_down * c.to_height * c.to_width * c.outputs;
+    const Place place = c.place(first + begin + tile);
+    const long top = place.down * SPAN, left = place.across * SPAN;
+    float *image = c.result + place.image * c.to.height * c.to.width * outputs;
     for (long o = 0; o < OUTPUTS; o += LANES)
       transform<TO_RESULT<TAPS>, SPAN, TILE>(
           [&](int i, int j) ALWAYS {
             return load(sums + ((TILE * i + j) * tiles + tile) * OUTPUTS + o);
           },
           [&](int i, int j, Lanes value) ALWAYS {
-            if (top + i < c.to_height && left + j < c.to_width)
-              store(image + ((top + i) * c.to_width + left + j) * c.outputs + output + o, value);
+            if (top + i < c.to.height && left + j < c.to.width)
+              store(image + ((top + i) * c.to.width + left + j) * outputs + output + o, value);
           });
   }
 }
 
-void transform_any(const Convolution &c, long first, long begin, long end, float *to, long block) {
-  (c.taps == 3 ? transform_tiles<3> : transform_tiles<5>)(c, first, begin, end, to, block);
+// The derivative by a kernel, from its values in the points [VALUES, outputs / OUTPUTS, channels,
+// OUTPUTS], for some channels.
+template <int TAPS>
+void differentiate(const Convolution &given, const float *sums, long begin, long end) {
+  const Convolution c = given;
+  const long channels = c.from.channels, outputs = c.to.channels;
+  for (long channel = begin; channel < end; channel++)
+    for (long output = 0; output < outputs; output += OUTPUTS)
+      for (long o = 0; o < OUTPUTS; o += LANES) {
+        const float *own = sums + (output * channels + channel * OUTPUTS) + o;
+        float *taps = c.result + channel * outputs + output + o;
+        transform<TO_KERNEL<TAPS>, TAPS, TILE>(
+            [&](int i, int j) ALWAYS {
+              return load(own + (TILE * i + j) * outputs * channels);
+            },
+            [&](int i, int j, Lanes value) ALWAYS {
+              store(taps + (TAPS * i + j) * channels * outputs, value);
+            });
+      }
 }
 
-void convolve_any(const Convolution &c, const float *values, long block, long first, long begin,
-                  long end, long output, float *scratch) {
+// What the table holds, for kernels of both sizes.
+
+void transform_maps(const Convolution &c, long first, long begin, long end, float *to, long block) {
+  const auto run = c.taps == 3 ? transform_squares<FROM_TILE, TILE, 4>
+                               : transform_squares<FROM_TILE, TILE, 2>;
+  run(c, c.from, first, begin, end, to, block);
+}
+
+void transform_slopes(const Convolution &c, long first, long begin, long end, float *to,
+                      long block) {
+  const auto run = c.taps == 3 ? transform_squares<FROM_RESULT<3>, 4, 4>
+                               : transform_squares<FROM_RESULT<5>, 2, 2>;
+  run(c, c.to, first, begin, end, to, block);
+}
+
+void convolve_share(const Convolution &c, const float *values, long block, long first, long begin,
+                    long end, long output, float *scratch) {
   const auto run = c.taps == 3 ? convolve<3> : convolve<5>;
-  for (long o = 0; o < SHARE_OUTPUTS; o += OUTPUTS)
-    run(c, values, block, first, begin, end, output + o, scratch);
+  for (long o = output; o < output + SHARE_OUTPUTS; o += OUTPUTS)
+    run(c, values, block, first, begin, end, o, scratch);
+}
+
+void correlate_share(const Convolution &c, const float *values, const float *slopes, long block,
+                     long tiles, long point, long output, float *sums, float *scratch) {
+  const long channels = c.from.channels, outputs = c.to.channels;
+  for (long o = output; o < output + SHARE_OUTPUTS; o += OUTPUTS) {
+    for (long tile = 0; tile < tiles; tile++) {
+      const float *own = slopes + (point * block + tile) * outputs + o;
+      std::copy(own, own + OUTPUTS, scratch + tile * OUTPUTS);
+    }
+    add_products(channels, {values + point * block * channels, 1, channels}, scratch, tiles,
+                 sums + (point * outputs + o) * channels);
+  }
+}
+
+void differentiate_kernels(const Convolution &c, const float *sums, long begin, long end) {
+  (c.taps == 3 ? differentiate<3> : differentiate<5>)(c, sums, begin, end);
 }
 
 }  // namespace
 
 extern const WinogradKernels WINOGRAD_KERNELS;  // of which there is one an instruction set
 const WinogradKernels WINOGRAD_KERNELS = {
-    VALUES, SHARE_TILES, SHARE_OUTPUTS, VALUES * (SHARE_TILES + DEPTH) * OUTPUTS, transform_any,
-    convolve_any};
+    VALUES,         SHARE_TILES,
+    SHARE_OUTPUTS,  VALUES * (SHARE_TILES + DEPTH) * OUTPUTS,
+    transform_maps, transform_slopes,
+    convolve_share, correlate_share,
+    differentiate_kernels};

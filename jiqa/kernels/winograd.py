@@ -29,6 +29,7 @@ Borders = tuple[tuple[int, int], tuple[int, int]]
 SIDES = (3, 5)  # of kernels
 CHANNELS = 32  # a multiple of which comes in, and goes out
 LEAST_PIXELS = 64  # of all maps, or transforming kernels takes longer than it saves
+LEAST_SLOPES = 2048  # the same, where kernels are also what is added up
 
 
 def supports(
@@ -114,7 +115,9 @@ def slopes_by_library(x: jax.Array, cotangent: jax.Array, **parameters: Any) -> 
 def slopes_by_native(
     x: jax.Array, cotangent: jax.Array, *, padding: Borders, **_: Any
 ) -> jax.Array:
-    """The same in C++."""
+    """The same in C++, but for few pixels."""
+    if cotangent[..., 0].size < LEAST_SLOPES:
+        return slopes_by_library(x, cotangent, padding=padding)
     shape = _kernel_shape(x, cotangent, padding)
     return _call("jiqa_winograd_slopes", shape, x, cotangent, padding)
 

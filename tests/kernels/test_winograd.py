@@ -26,6 +26,7 @@ CASES = [
     ((1, 3, 70, 160), (3, 3, 160, 96), ((0, 0), (0, 0))),
     ((2, 100, 90, 64), (3, 3, 64, 32), ((1, 1), (1, 1))),
     ((2, 11, 9, 64), (5, 5, 64, 64), ((2, 2), (2, 2))),
+    ((1, 50, 52, 64), (5, 5, 64, 96), ((0, 3), (1, 2))),
     ((1, 6, 14, 32), (5, 5, 32, 32), ((4, 0), (1, 3))),
 ]
 
@@ -64,11 +65,13 @@ def test_rounding_is_near_that_of_a_plain_sum(rng):
     assert error < TOLERANCE
 
 
-def test_derivatives_of_any_order(rng):
-    x, k = make(rng, *CASES[0][:2])
+@pytest.mark.parametrize("maps", [CASES[0][0], (2, 40, 30, 32)])
+def test_derivatives_of_any_order(rng, maps):
+    padding = ((1, 1), (0, 2))
+    x, k = make(rng, maps, (3, 3, 32, 32))
 
     def loss(convolve, x, k):
-        return jnp.sum(jnp.sin(convolve(x, k, padding=CASES[0][2])))
+        return jnp.sum(jnp.sin(convolve(x, k, padding=padding)))
 
     def products(convolve):  # with the second derivatives, forwards over backwards
         slopes = jax.grad(partial(loss, convolve), argnums=(0, 1))

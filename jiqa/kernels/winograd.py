@@ -69,7 +69,7 @@ def winograd(
         precision: Of XLA's convolution, on accelerators.
 
     Returns:
-        `[N, H', W', O]`; rounding is some three times coarser than that of a plain sum.
+        `[N, H', W', O]`; rounding is two to four times coarser than that of a plain sum.
 
     >>> x, kernel = jnp.ones((1, 4, 4, 32), "float32"), jnp.ones((3, 3, 32, 32), "float32")
     >>> print(winograd(x, kernel, padding=((0, 0), (1, 1)))[0, 0, :, 0].round(2))

@@ -27,7 +27,7 @@ from jiqa.kernels.forms import vary_alike
 Borders = tuple[tuple[int, int], tuple[int, int]]
 
 SIDES = (3, 5)  # of kernels
-CHANNELS = 32  # a multiple of which comes in, and goes out
+CHANNELS = 16  # a multiple of which comes in, and goes out
 LEAST_PIXELS = 64  # of all maps, or transforming kernels takes longer than it saves
 LEAST_SLOPES = 2048  # the same, where kernels are also what is added up
 

@@ -347,7 +347,7 @@ ffi::Error winograd(ffi::ThreadPool pool, ffi::BufferR4<ffi::F32> from,
       kernels.convolve(c, values, block, first, tiles * part / shares, tiles * (part + 1) / shares,
                        output, scratch);
     };
-    const long tasks = shares * (c.to.channels / kernels.share_outputs);
+    const long tasks = shares * ((c.to.channels - 1) / kernels.share_outputs + 1);
     return run_parallel(pool, tasks, kernels.scratch_floats, convolve);
   });
 }
@@ -366,7 +366,7 @@ ffi::Error winograd_slopes(ffi::ThreadPool pool, ffi::BufferR4<ffi::F32> from,
       kernels.correlate(c, values, slopes, block, tiles, index % kernels.values, output,
                         sums.data(), scratch);
     };
-    const long tasks = kernels.values * (c.to.channels / kernels.share_outputs);
+    const long tasks = kernels.values * ((c.to.channels - 1) / kernels.share_outputs + 1);
     return run_parallel(pool, tasks, block * kernels.share_outputs, correlate);
   };
   ffi::Error error = run_blocks(pool, c, add);

@@ -13,17 +13,10 @@ namespace {
 constexpr int TILE = 6, VALUES = TILE * TILE;
 // Two pairs near 1 keep rounding three times closer than the usual 1 and 2.
 constexpr double POINTS[TILE - 1] = {0, 0.6875, -0.6875, 1.375, -1.375};  // the last is infinity
-constexpr int OUTPUTS = 2 * LANES;  // of a product, held in registers
+constexpr int MOST_ROWS = 12;       // of a product, held in registers
 constexpr long SHARE_OUTPUTS = 32;  // of a task
 constexpr long SHARE_TILES = 96;    // of a task
 constexpr long DEPTH = 64;          // channels whose kernels stay in cache
-#if defined(__AVX512F__)
-constexpr int MOST_ROWS = 12;
-#elif defined(__AVX2__)
-constexpr int MOST_ROWS = 6;
-#else
-constexpr int MOST_ROWS = 4;
-#endif
 
 template <int ROWS, int COLUMNS>
 struct Matrix {
@@ -148,19 +141,18 @@ void transform_squares(const Convolution &c, const Map &given, long first, long 
   }
 }
 
-// The values of some kernels in the points: to [VALUES, depth, OUTPUTS].
+// The values of some kernels in the points: to [VALUES, depth, LANES].
 template <int TAPS>
 void transform_kernels(const Convolution &c, long channel, long depth, long output, float *to) {
   const long channels = c.from.channels, outputs = c.to.channels;
-  for (long k = 0; k < depth; k++)
-    for (long o = 0; o < OUTPUTS; o += LANES) {
-      const float *taps = c.kernel + (channel + k) * outputs + output + o;
-      transform<FROM_KERNEL<TAPS>, TILE, TAPS>(
-          [&](int i, int j) ALWAYS { return load(taps + (TAPS * i + j) * channels * outputs); },
-          [&](int i, int j, Lanes value) ALWAYS {
-            store(to + ((TILE * i + j) * depth + k) * OUTPUTS + o, value);
-          });
-    }
+  for (long k = 0; k < depth; k++) {
+    const float *taps = c.kernel + (channel + k) * outputs + output;
+    transform<FROM_KERNEL<TAPS>, TILE, TAPS>(
+        [&](int i, int j) ALWAYS { return load(taps + (TAPS * i + j) * channels * outputs); },
+        [&](int i, int j, Lanes value) ALWAYS {
+          store(to + ((TILE * i + j) * depth + k) * LANES, value);
+        });
+  }
 }
 
 // Numbers [rows, depth] that lie so far apart.
@@ -169,23 +161,18 @@ struct Numbers {
   long down, along;
 };
 
-// Adds to sums [ROWS, OUTPUTS] the product of numbers [ROWS, depth] and others [depth, OUTPUTS].
+// Adds to sums [ROWS, LANES] the product of numbers [ROWS, depth] and others [depth, LANES].
 template <int ROWS>
 void add_product(const Numbers numbers, const float *others, long depth, float *sums) {
-  Lanes sum[ROWS][2];
-  for (int r = 0; r < ROWS; r++)
-    for (int h = 0; h < 2; h++) sum[r][h] = load(sums + r * OUTPUTS + h * LANES);
+  Lanes sum[ROWS];
+  for (int r = 0; r < ROWS; r++) sum[r] = load(sums + r * LANES);
   for (long k = 0; k < depth; k++) {
-    const Lanes low = load(others + k * OUTPUTS), high = load(others + k * OUTPUTS + LANES);
+    const Lanes other = load(others + k * LANES);
 #pragma GCC unroll 16
-    for (int r = 0; r < ROWS; r++) {
-      const float number = numbers.at[r * numbers.down + k * numbers.along];
-      sum[r][0] += number * low;
-      sum[r][1] += number * high;
-    }
+    for (int r = 0; r < ROWS; r++)
+      sum[r] += numbers.at[r * numbers.down + k * numbers.along] * other;
   }
-  for (int r = 0; r < ROWS; r++)
-    for (int h = 0; h < 2; h++) store(sums + r * OUTPUTS + h * LANES, sum[r][h]);
+  for (int r = 0; r < ROWS; r++) store(sums + r * LANES, sum[r]);
 }
 
 template <int ROWS = MOST_ROWS>
@@ -200,25 +187,25 @@ void add_products(long rows, Numbers numbers, const float *others, long depth, f
   for (long group = 0; group < groups; group++) {
     const long row = rows * group / groups, few = rows * (group + 1) / groups - row;
     const Numbers own = {numbers.at + row * numbers.down, numbers.down, numbers.along};
-    add_few(few, own, others, depth, sums + row * OUTPUTS);
+    add_few(few, own, others, depth, sums + row * LANES);
   }
 }
 
-// OUTPUTS outputs of some tiles, from the values of the block's tiles.
+// LANES outputs of some tiles, from the values of the block's tiles.
 template <int TAPS>
 void convolve(const Convolution &given, const float *values, long block, long first, long begin,
               long end, long output, float *scratch) {
   const Convolution c = given;
   const long tiles = end - begin, channels = c.from.channels, outputs = c.to.channels;
-  float *const sums = scratch, *const kernels = scratch + VALUES * SHARE_TILES * OUTPUTS;
-  std::fill(sums, sums + VALUES * tiles * OUTPUTS, 0.0f);
+  float *const sums = scratch, *const kernels = scratch + VALUES * SHARE_TILES * LANES;
+  std::fill(sums, sums + VALUES * tiles * LANES, 0.0f);
   for (long channel = 0; channel < channels; channel += DEPTH) {
     const long depth = std::min(DEPTH, channels - channel);
     transform_kernels<TAPS>(c, channel, depth, output, kernels);
     for (long point = 0; point < VALUES; point++) {
       const float *own = values + (point * block + begin) * channels + channel;
-      add_products(tiles, {own, channels, 1}, kernels + point * depth * OUTPUTS, depth,
-                   sums + point * tiles * OUTPUTS);
+      add_products(tiles, {own, channels, 1}, kernels + point * depth * LANES, depth,
+                   sums + point * tiles * LANES);
     }
   }
   constexpr long SPAN = TILE - TAPS + 1;
@@ -226,37 +213,31 @@ void convolve(const Convolution &given, const float *values, long block, long fi
     const Place place = c.place(first + begin + tile);
     const long top = place.down * SPAN, left = place.across * SPAN;
     float *image = c.result + place.image * c.to.height * c.to.width * outputs;
-    for (long o = 0; o < OUTPUTS; o += LANES)
-      transform<TO_RESULT<TAPS>, SPAN, TILE>(
-          [&](int i, int j) ALWAYS {
-            return load(sums + ((TILE * i + j) * tiles + tile) * OUTPUTS + o);
-          },
-          [&](int i, int j, Lanes value) ALWAYS {
-            if (top + i < c.to.height && left + j < c.to.width)
-              store(image + ((top + i) * c.to.width + left + j) * outputs + output + o, value);
-          });
+    transform<TO_RESULT<TAPS>, SPAN, TILE>(
+        [&](int i, int j) ALWAYS { return load(sums + ((TILE * i + j) * tiles + tile) * LANES); },
+        [&](int i, int j, Lanes value) ALWAYS {
+          if (top + i < c.to.height && left + j < c.to.width)
+            store(image + ((top + i) * c.to.width + left + j) * outputs + output, value);
+        });
   }
 }
 
-// The derivative by a kernel, from its values in the points [VALUES, outputs / OUTPUTS, channels,
-// OUTPUTS], for some channels.
+// The derivative by a kernel, from its values in the points [VALUES, outputs / LANES, channels,
+// LANES], for some channels.
 template <int TAPS>
 void differentiate(const Convolution &given, const float *sums, long begin, long end) {
   const Convolution c = given;
   const long channels = c.from.channels, outputs = c.to.channels;
   for (long channel = begin; channel < end; channel++)
-    for (long output = 0; output < outputs; output += OUTPUTS)
-      for (long o = 0; o < OUTPUTS; o += LANES) {
-        const float *own = sums + (output * channels + channel * OUTPUTS) + o;
-        float *taps = c.result + channel * outputs + output + o;
-        transform<TO_KERNEL<TAPS>, TAPS, TILE>(
-            [&](int i, int j) ALWAYS {
-              return load(own + (TILE * i + j) * outputs * channels);
-            },
-            [&](int i, int j, Lanes value) ALWAYS {
-              store(taps + (TAPS * i + j) * channels * outputs, value);
-            });
-      }
+    for (long output = 0; output < outputs; output += LANES) {
+      const float *own = sums + output * channels + channel * LANES;
+      float *taps = c.result + channel * outputs + output;
+      transform<TO_KERNEL<TAPS>, TAPS, TILE>(
+          [&](int i, int j) ALWAYS { return load(own + (TILE * i + j) * outputs * channels); },
+          [&](int i, int j, Lanes value) ALWAYS {
+            store(taps + (TAPS * i + j) * channels * outputs, value);
+          });
+    }
 }
 
 // What the table holds, for kernels of both sizes.
@@ -277,17 +258,19 @@ void transform_slopes(const Convolution &c, long first, long begin, long end, fl
 void convolve_share(const Convolution &c, const float *values, long block, long first, long begin,
                     long end, long output, float *scratch) {
   const auto run = c.taps == 3 ? convolve<3> : convolve<5>;
-  for (long o = output; o < output + SHARE_OUTPUTS; o += OUTPUTS)
+  const long last = std::min(output + SHARE_OUTPUTS, c.to.channels);
+  for (long o = output; o < last; o += LANES)
     run(c, values, block, first, begin, end, o, scratch);
 }
 
 void correlate_share(const Convolution &c, const float *values, const float *slopes, long block,
                      long tiles, long point, long output, float *sums, float *scratch) {
   const long channels = c.from.channels, outputs = c.to.channels;
-  for (long o = output; o < output + SHARE_OUTPUTS; o += OUTPUTS) {
+  const long last = std::min(output + SHARE_OUTPUTS, outputs);
+  for (long o = output; o < last; o += LANES) {
     for (long tile = 0; tile < tiles; tile++) {
       const float *own = slopes + (point * block + tile) * outputs + o;
-      std::copy(own, own + OUTPUTS, scratch + tile * OUTPUTS);
+      std::copy(own, own + LANES, scratch + tile * LANES);
     }
     add_products(channels, {values + point * block * channels, 1, channels}, scratch, tiles,
                  sums + (point * outputs + o) * channels);
@@ -303,7 +286,7 @@ void differentiate_kernels(const Convolution &c, const float *sums, long begin, 
 extern const WinogradKernels WINOGRAD_KERNELS;  // of which there is one an instruction set
 const WinogradKernels WINOGRAD_KERNELS = {
     VALUES,         SHARE_TILES,
-    SHARE_OUTPUTS,  VALUES * (SHARE_TILES + DEPTH) * OUTPUTS,
+    SHARE_OUTPUTS,  VALUES * (SHARE_TILES + DEPTH) * LANES,
     transform_maps, transform_slopes,
     convolve_share, correlate_share,
     differentiate_kernels};

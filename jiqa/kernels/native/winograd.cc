@@ -11,7 +11,7 @@
 namespace {
 
 constexpr int TILE = 6, VALUES = TILE * TILE;
-// Two pairs near 1 keep rounding three times closer than the usual 1 and 2.
+// Rounding is half as coarse as with the usual 1 and 2.
 constexpr double POINTS[TILE - 1] = {0, 0.6875, -0.6875, 1.375, -1.375};  // the last is infinity
 constexpr int MOST_ROWS = 12;       // of a product, held in registers
 constexpr long SHARE_OUTPUTS = 32;  // of a task

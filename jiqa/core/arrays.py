@@ -7,7 +7,7 @@ that gradients are finite on black, constant and identical images.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
@@ -57,6 +57,19 @@ def safe_divide(numerator: jax.Array, denominator: jax.Array, fill: ArrayLike = 
     """
     zero = denominator == 0
     return jnp.where(zero, fill, numerator / jnp.where(zero, 1, denominator))
+
+
+def map_difference(
+    function: Callable[[jax.Array], jax.Array], x: jax.Array, y: jax.Array
+) -> jax.Array:
+    """`function(x - y)`, pixel by pixel, whose gradient computes the difference anew.
+
+    A sum that has to keep the difference for its gradient takes XLA for CPUs eight times as long.
+
+    >>> print(map_difference(jnp.abs, jnp.array([1.0, 2.0]), jnp.array([3.0, 1.0])))
+    [2. 1.]
+    """
+    return jax.checkpoint(lambda x, y: function(x - y))(x, y)
 
 
 def to_unit(x: jax.Array) -> jax.Array:

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from jiqa.core import pooling
-from jiqa.core.arrays import safe_divide, safe_sqrt
+from jiqa.core.arrays import map_difference, safe_divide, safe_sqrt
 from jiqa.core.color import apply_luma
 from jiqa.core.filters import check_window_fits
 from jiqa.core.registry import image_function, metric
@@ -236,7 +236,7 @@ def snr(
     """
     reference, distorted = apply_luma(luma, reference, distorted, data_range=data_range)
     signal = pooling.mean(reference**2, weights).sum(-1)
-    noise = pooling.mean((reference - distorted) ** 2, weights).sum(-1)
+    noise = pooling.mean(map_difference(jnp.square, reference, distorted), weights).sum(-1)
     decibel = decibel_ratio(signal, noise)
     return decibel if cap is None else jnp.clip(decibel, -cap, cap)
 
@@ -450,7 +450,7 @@ def _map(
 ) -> jax.Array:
     """A function of the pixel-wise difference, `[..., H, W, C]`."""
     reference, distorted = apply_luma(luma, reference, distorted, data_range=data_range)
-    return error(reference - distorted)
+    return map_difference(error, reference, distorted)
 
 
 def decibel_ratio(signal: jax.Array, noise: jax.Array) -> jax.Array:

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jiqa.core import pooling
-from jiqa.core.arrays import safe_divide
+from jiqa.core.arrays import map_difference, safe_divide
 from jiqa.core.color import apply_luma
 from jiqa.core.filters import check_window_fits
 from jiqa.core.registry import metric
@@ -71,7 +71,7 @@ def psnr_b(
     """
     check_window_fits(reference.shape, block_size + 1, block_size + 1)
     reference, distorted = apply_luma(luma, reference, distorted, data_range=data_range)
-    error = pooling.mean((reference - distorted) ** 2, weights)
+    error = pooling.mean(map_difference(jnp.square, reference, distorted), weights)
     error = (error + _blocking_effect(distorted, block_size, weights)).mean(-1)
     decibel = decibel_ratio(jnp.full_like(error, data_range**2), error)
     return decibel if cap is None else jnp.minimum(decibel, cap)

@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 
 from jiqa.core import pooling
-from jiqa.core.arrays import arctan2, safe_divide, safe_sqrt
+from jiqa.core.arrays import arctan2, map_difference, safe_divide, safe_sqrt
 from jiqa.core.filters import correlate_separable, pad, uniform_window
 from jiqa.core.registry import image_function, metric
 from jiqa.core.statistics import window_moments
@@ -124,7 +124,7 @@ def ergas(
     12.5
     """
     del data_range
-    error = pooling.mean((reference - distorted) ** 2, weights)
+    error = pooling.mean(map_difference(jnp.square, reference, distorted), weights)
     relative = _ratio(error, pooling.mean(reference, weights) ** 2)
     return 100 * ratio * safe_sqrt(relative.mean(-1))
 

@@ -57,9 +57,11 @@ def total_variation(
     """
     if luma is not None:
         image = color.luma(image, luma, data_range=data_range)
-    whole = [(0, 0)] * (image.ndim - 3)
-    down = jnp.pad(jnp.diff(image, axis=-3), [*whole, (0, 1), (0, 0), (0, 0)])
-    across = jnp.pad(jnp.diff(image, axis=-2), [*whole, (0, 0), (0, 1), (0, 0)])
+    *batch, height, width, channels = image.shape
+    rows = image.reshape(*batch, height, width * channels)  # of which compilers make vectors
+    whole = [(0, 0)] * len(batch)
+    down = jnp.pad(jnp.diff(rows, axis=-2), [*whole, (0, 1), (0, 0)])
+    across = jnp.pad(rows[..., channels:] - rows[..., :-channels], [*whole, (0, 0), (0, channels)])
     if norm == "l1":
         variation = jnp.abs(down) + jnp.abs(across)
     elif norm == "isotropic":
@@ -68,7 +70,8 @@ def total_variation(
         variation = down**2 + across**2
     else:
         raise ValueError(f"norm={norm!r} is unknown; use l1, isotropic, l2 or l2_squared.")
-    total = pooling.total(variation, weights).sum(-1)
+    shape = (*batch, height, width * channels, 1) if weights is None else image.shape
+    total = pooling.total(variation.reshape(shape), weights).sum(-1)
     if mean:
-        total = total / (image.shape[-3] * image.shape[-2] * image.shape[-1])
+        total = total / (height * width * channels)
     return safe_sqrt(total) if norm == "l2" else total

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from jiqa.kernels import winograd
-from jiqa.kernels.winograd import Borders
+from jiqa.kernels.winograd import Borders, by_library, result_size
 
 
 def convolution(
@@ -64,30 +64,12 @@ def cpu_form(
     """
     if groups > 1:
         return by_channels if kernel.shape[2:] == (1, groups) else by_groups
-    rows, columns = (
-        (length + sum(ends) - size) // stride + 1
-        for length, ends, size in zip(x.shape[1:3], padding, kernel.shape[:2], strict=True)
-    )
+    rows, columns = result_size(x, kernel, padding, stride)
     # With fewer results than taps, XLA leaves the matrix products of the map or of its gradient.
     if 0 < rows * columns < kernel.shape[0] * kernel.shape[1]:
         return by_patches
-    filtered = rows * columns > 0 and stride == 1 and winograd.supports(x, kernel, padding)
+    filtered = stride == 1 and winograd.supports(x, kernel, padding)
     return by_winograd if filtered else by_library
-
-
-def by_library(
-    x: jax.Array, kernel: jax.Array, *, stride: int, padding: Borders, groups: int
-) -> jax.Array:
-    """XLA's own convolution."""
-    return jax.lax.conv_general_dilated(
-        x,
-        kernel,
-        window_strides=(stride, stride),
-        padding=padding,
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
-        feature_group_count=groups,
-        precision="highest",
-    )
 
 
 def by_winograd(

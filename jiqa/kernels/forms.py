@@ -140,8 +140,7 @@ def _abstract_results(
     """Shapes and dtypes of the reference, with the batch sharded as the first operand's is."""
     reference = getattr(find_module(package, "reference"), function)
     plain = [_fold(operand) for operand in operands]
-    with use_abstract_mesh(AbstractMesh((), ())):
-        results = jax.eval_shape(functools.partial(reference, **parameters), *plain)
+    results = results_on_one_device(functools.partial(reference, **parameters), *plain)
     first = operands[0]
     batch = first.shape[:-IMAGE_AXES]
     along = tuple(first.sharding.spec)[: len(batch)]
@@ -205,12 +204,30 @@ def _lower(
     batch = avals[0].ndim - IMAGE_AXES
     results: Sequence[Any] = context.avals_out
     split = _split_batch(functools.partial(compute, **parameters), batch, avals, results)
+    return lower_for_one_device(split, context, *operands)
+
+
+def results_on_one_device(function: Callable[..., Any], *operands: Any) -> Any:
+    """Shapes and dtypes of a function's results where nothing is known of other devices."""
+    plain = [jax.ShapeDtypeStruct(operand.shape, operand.dtype) for operand in operands]
+    with use_abstract_mesh(AbstractMesh((), ())):
+        return jax.eval_shape(function, *plain)
+
+
+def lower_for_one_device(
+    function: Callable[..., tuple[jax.Array, ...]],
+    context: mlir.LoweringRuleContext,
+    *operands: Any,
+) -> Any:
+    """Lowers a function of several results where nothing is known of other devices."""
+    before: Sequence[Any] = context.avals_in
+    after: Sequence[Any] = context.avals_out
     context = context.replace(
-        avals_in=[ShapedArray(aval.shape, aval.dtype) for aval in avals],
-        avals_out=[ShapedArray(aval.shape, aval.dtype) for aval in results],
+        avals_in=[ShapedArray(aval.shape, aval.dtype) for aval in before],
+        avals_out=[ShapedArray(aval.shape, aval.dtype) for aval in after],
     )
     with use_abstract_mesh(AbstractMesh((), ())):
-        return mlir.lower_fun(split, multiple_results=True)(context, *operands)
+        return mlir.lower_fun(function, multiple_results=True)(context, *operands)
 
 
 def _split_batch(

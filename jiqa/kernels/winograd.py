@@ -19,10 +19,10 @@ from jax.core import ShapedArray
 from jax.experimental.custom_partitioning import custom_partitioning
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
-from jax.sharding import AbstractMesh, NamedSharding, PartitionSpec, use_abstract_mesh
+from jax.sharding import NamedSharding, PartitionSpec
 
 from jiqa.kernels import native
-from jiqa.kernels.forms import vary_alike
+from jiqa.kernels.forms import lower_for_one_device, results_on_one_device, vary_alike
 
 Borders = tuple[tuple[int, int], tuple[int, int]]
 
@@ -47,10 +47,30 @@ def supports(
         rows == columns
         and rows in SIDES
         and images * height * width >= LEAST_PIXELS
+        and min(result_size(x, kernel, padding)) > 0
+        and min(channels, outputs) > 0
         and channels % CHANNELS == outputs % CHANNELS == 0
         and x.dtype == kernel.dtype == jnp.float32
         and all(0 <= side < rows for ends in padding for side in ends)
     )
+
+
+def result_size(
+    x: jax.ShapeDtypeStruct | jax.Array,
+    kernel: jax.ShapeDtypeStruct | jax.Array,
+    padding: Borders,
+    stride: int = 1,
+) -> tuple[int, int]:
+    """Rows and columns of a convolution's result, below 1 where the kernel does not fit.
+
+    >>> result_size(jnp.ones((1, 8, 9, 2)), jnp.ones((3, 3, 2, 2)), ((1, 1), (0, 0)), 2)
+    (4, 4)
+    """
+    rows, columns = (
+        (length + sum(ends) - side) // stride + 1
+        for length, ends, side in zip(x.shape[1:3], padding, kernel.shape[:2], strict=True)
+    )
+    return rows, columns
 
 
 def winograd(
@@ -82,27 +102,27 @@ def by_library(
     x: jax.Array,
     kernel: jax.Array,
     *,
+    stride: int = 1,
     padding: Borders,
+    groups: int = 1,
     precision: jax.lax.PrecisionLike = "highest",
 ) -> jax.Array:
-    """The same by XLA."""
+    """XLA's own convolution, of which `winograd` does a part; see `convolution`."""
     return jax.lax.conv_general_dilated(
         x,
         kernel,
-        window_strides=(1, 1),
+        window_strides=(stride, stride),
         padding=padding,
         dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        feature_group_count=groups,
         precision=precision,
     )
 
 
 def by_native(x: jax.Array, kernel: jax.Array, *, padding: Borders, **_: Any) -> jax.Array:
-    """The same in C++."""
-    size = (
-        length + sum(ends) - side + 1
-        for length, ends, side in zip(x.shape[1:3], padding, kernel.shape[:2], strict=True)
-    )
-    return _call("jiqa_winograd", (x.shape[0], *size, kernel.shape[-1]), x, kernel, padding)
+    """`winograd` in C++."""
+    shape = (x.shape[0], *result_size(x, kernel, padding), kernel.shape[-1])
+    return _call("jiqa_winograd", shape, x, kernel, padding)
 
 
 def slopes_by_library(x: jax.Array, cotangent: jax.Array, **parameters: Any) -> jax.Array:
@@ -187,9 +207,7 @@ def _define(
         return primitive.bind(*operands, **parameters)
 
     def describe(x: Any, other: Any, **parameters: Any) -> ShapedArray:
-        plain = [jax.ShapeDtypeStruct(each.shape, each.dtype) for each in (x, other)]
-        with use_abstract_mesh(AbstractMesh((), ())):
-            result = jax.eval_shape(partial(library, **parameters), *plain)
+        result = results_on_one_device(partial(library, **parameters), x, other)
         images = None if gathers else (*x.sharding.spec, None)[0]
         sharding = x.sharding.update(spec=PartitionSpec(images, None, None, None))
         return x.update(result.shape, result.dtype, sharding=sharding)
@@ -198,14 +216,7 @@ def _define(
         if not native.available():
             return lower_library(context, *operands, **parameters)
         compute = _split_images(partial(of_native, **parameters), gathers)
-        before: Sequence[Any] = context.avals_in
-        after: Sequence[Any] = context.avals_out
-        context = context.replace(
-            avals_in=[ShapedArray(aval.shape, aval.dtype) for aval in before],
-            avals_out=[ShapedArray(aval.shape, aval.dtype) for aval in after],
-        )
-        with use_abstract_mesh(AbstractMesh((), ())):
-            return mlir.lower_fun(compute, multiple_results=False)(context, *operands)
+        return lower_for_one_device(lambda *given: (compute(*given),), context, *operands)
 
     lower_library = mlir.lower_fun(library, multiple_results=False)
     primitive.def_impl(evaluate)

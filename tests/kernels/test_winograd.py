@@ -148,6 +148,8 @@ def test_without_kernels_the_library_computes(rng, monkeypatch):
         ((1, 8, 8, 32), (3, 5, 32, 32), 1, np.float32),
         ((1, 8, 8, 32), (1, 1, 32, 32), 0, np.float32),
         ((1, 7, 7, 32), (3, 3, 32, 32), 1, np.float32),
+        ((1, 2, 40, 32), (5, 5, 32, 32), 0, np.float32),
+        ((1, 8, 8, 0), (3, 3, 0, 32), 1, np.float32),
     ],
 )
 def test_what_is_left_to_the_library(rng, maps, kernel, padding, dtype):

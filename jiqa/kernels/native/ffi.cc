@@ -33,10 +33,10 @@ DECLARE_KERNELS(avx512)
 namespace {
 
 constexpr long LEAST_WORK = 32768;  // values that are worth another thread's while
+constexpr long LEAST_ROWS = 64;     // of a gradient's task, which computes some more above them
 constexpr long VALUES_OF_BLOCK = 1 << 21;  // of tiles, which stay in the shared cache
 constexpr long FEW_TILES = 16;             // of a task that transforms
 constexpr long FEW_CHANNELS = 16;          // the same; channels come in multiples of them
-constexpr long LEAST_ROWS = 64;     // of a gradient's task, which computes some more above them
 
 Processor find_processor() {
 #if defined(__x86_64__)
@@ -463,20 +463,13 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(jiqa_rounded_luma, rounded_luma,
                                   .Attr<float>("levels")
                                   .Attr<bool>("halve"));
 
-XLA_FFI_DEFINE_HANDLER_SYMBOL(jiqa_winograd, winograd,
-                              ffi::Ffi::Bind()
-                                  .Ctx<ffi::ThreadPool>()
-                                  .Arg<ffi::BufferR4<ffi::F32>>()
-                                  .Arg<ffi::BufferR4<ffi::F32>>()
-                                  .Ret<ffi::BufferR4<ffi::F32>>()
-                                  .Attr<int64_t>("top")
-                                  .Attr<int64_t>("left"));
-
-XLA_FFI_DEFINE_HANDLER_SYMBOL(jiqa_winograd_slopes, winograd_slopes,
-                              ffi::Ffi::Bind()
-                                  .Ctx<ffi::ThreadPool>()
-                                  .Arg<ffi::BufferR4<ffi::F32>>()
-                                  .Arg<ffi::BufferR4<ffi::F32>>()
-                                  .Ret<ffi::BufferR4<ffi::F32>>()
-                                  .Attr<int64_t>("top")
-                                  .Attr<int64_t>("left"));
+#define BIND_CONVOLUTION                \
+  ffi::Ffi::Bind()                      \
+      .Ctx<ffi::ThreadPool>()           \
+      .Arg<ffi::BufferR4<ffi::F32>>()   \
+      .Arg<ffi::BufferR4<ffi::F32>>()   \
+      .Ret<ffi::BufferR4<ffi::F32>>()   \
+      .Attr<int64_t>("top")             \
+      .Attr<int64_t>("left")
+XLA_FFI_DEFINE_HANDLER_SYMBOL(jiqa_winograd, winograd, BIND_CONVOLUTION);
+XLA_FFI_DEFINE_HANDLER_SYMBOL(jiqa_winograd_slopes, winograd_slopes, BIND_CONVOLUTION);

@@ -324,7 +324,9 @@ def image_function(
     positional = [p.name for p in parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
     options = [p.name for p in parameters.values() if p.kind is p.KEYWORD_ONLY]
     static = [name for name in options if name != "weights"]
-    compiled = jax.jit(function, static_argnames=static)
+    of_images_alone = not set(positional) & set(NO_IMAGES)
+    computed = _without_leading_ones(function) if of_images_alone else function
+    compiled = jax.jit(computed, static_argnames=static)
     name = function.__name__
 
     @functools.wraps(function)
@@ -353,6 +355,30 @@ def image_function(
 
     _FUNCTIONS[name] = wrapper
     return wrapper
+
+
+def _without_leading_ones(function: Callable[..., T]) -> Callable[..., T]:
+    """Computes `[1, H, W, C]` as `[H, W, C]`, over which XLA for CPUs makes faster loops.
+
+    Values and gradients of handcrafted metrics take up to ten times as long with the axis of one.
+    """
+
+    @functools.wraps(function)
+    def compute(*images: jax.Array, **options: Any) -> T:
+        ones = _count_leading_ones(images[0].shape[:-3])
+        if options.get("weights") is not None:
+            weights = options["weights"]
+            surplus = max(0, ones + weights.ndim - images[0].ndim + 1)
+            options["weights"] = weights.reshape(weights.shape[surplus:])
+        results = function(*(image.reshape(image.shape[ones:]) for image in images), **options)
+        return jax.tree.map(lambda result: jnp.expand_dims(result, tuple(range(ones))), results)
+
+    return compute
+
+
+def _count_leading_ones(axes: Sequence[int]) -> int:
+    """How many axes of one come before the first longer axis."""
+    return next((place for place, size in enumerate(axes) if size != 1), len(axes))
 
 
 def public_function(function: Callable[..., T]) -> Callable[..., T]:

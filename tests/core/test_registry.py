@@ -229,3 +229,25 @@ def test_the_map_of_a_name_has_its_options(rng):
     x, y = rng.random((2, 20, 24, 3))
     assert_allclose(jiqa.load("ssim_y").map_function(x, y), jiqa.ssim_map(x, y, luma="matlab"))
     assert jiqa.load("psnr").map_function is None
+
+
+@pytest.mark.usefixtures("scratch")
+def test_leading_axes_of_one_are_computed_without_and_come_back(rng):
+    shapes = []
+
+    @registry.image_function
+    def weighted(image, *, data_range=1.0, weights=None):
+        shapes.append(image.shape)
+        scale = data_range if weights is None else weights[..., None]
+        return {"map": image * scale, "mean": jnp.mean(image * scale, axis=(-3, -2, -1))}
+
+    image, weights = rng.random((4, 5, 3)), rng.random((4, 5))
+    for leading in [(), (1,), (1, 1), (1, 2), (2, 1)]:
+        images = np.broadcast_to(image, (*leading, *image.shape))
+        for given in (None, weights, np.broadcast_to(weights, (*leading, *weights.shape))):
+            found = weighted(images, weights=given)
+            product = image if given is None else image * weights[..., None]
+            assert_allclose(found["map"], np.broadcast_to(product, images.shape), rtol=1e-12)
+            assert_allclose(found["mean"], np.full(leading, product.mean()), rtol=1e-12)
+
+    assert {shape[:-3] for shape in shapes} == {(), (2,), (2, 1)}

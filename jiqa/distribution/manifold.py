@@ -175,7 +175,22 @@ def _squared_radii(features: jax.Array, neighbors: int) -> jax.Array:
     def farthest(_: None, block: jax.Array, numbers: jax.Array) -> tuple[None, jax.Array]:
         distances = blocks.squared_distances(block, features)
         itself = numbers[:, None] == jnp.arange(len(features))
-        nearest = jax.lax.top_k(-jnp.where(itself, jnp.inf, distances), neighbors)[0]
-        return None, -nearest[:, -1]
+        return None, _kth_smallest(jnp.where(itself, jnp.inf, distances), neighbors)
 
     return blocks.scan_blocks(farthest, None, features, len(features))[1]
+
+
+def _kth_smallest(x: jax.Array, k: int) -> jax.Array:
+    """The k-th smallest number of each row, equal ones counted each.
+
+    It goes from one value to the next, of which few are needed; `top_k` takes ten times as long.
+    """
+
+    def next_value(_: int, state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        value, missing = state
+        larger = jnp.min(x, 1, where=x > value[:, None], initial=jnp.inf)
+        value = jnp.where(missing > 0, larger, value)
+        return value, missing - jnp.sum(x == larger[:, None], 1)
+
+    start = jnp.full_like(x[:, 0], -jnp.inf), jnp.full_like(x[:, 0], k, dtype=int)
+    return jax.lax.fori_loop(0, k, next_value, start)[0]

@@ -57,18 +57,28 @@ def make_primitive(package: str, function: str) -> Primitive:
     primitive = Primitive(f"{package.rpartition('.')[2]}_{function}")
     primitive.multiple_results = True
 
-    @functools.partial(jax.jit, static_argnames="parameters")
-    def evaluate(*operands: jax.Array, parameters: tuple[tuple[str, Any], ...]) -> list[jax.Array]:
-        return primitive.bind(*operands, **dict(parameters))
-
-    primitive.def_impl(
-        lambda *operands, **parameters: evaluate(*operands, parameters=tuple(parameters.items()))
-    )
+    evaluate_by_itself(primitive)
     primitive.def_abstract_eval(functools.partial(_abstract_results, package, function))
     batching.primitive_batchers[primitive] = functools.partial(_lead_with_batch, primitive)
     mlir.register_lowering(primitive, functools.partial(_lower, package, function))
     dispatch.prim_requires_devices_during_lowering.add(primitive)  # as custom_partitioning does
     return primitive
+
+
+def evaluate_by_itself(primitive: Primitive) -> None:
+    """Lets a primitive that is called outside of compiled functions be compiled by itself.
+
+    Also under `jax.disable_jit`: what is within a primitive is no JAX to be gone through.
+    """
+
+    @functools.partial(jax.jit, static_argnames="parameters")
+    def compiled(*operands: jax.Array, parameters: tuple[tuple[str, Any], ...]) -> Any:
+        return primitive.bind(*operands, **dict(parameters))
+
+    @primitive.def_impl
+    def evaluate(*operands: jax.Array, **parameters: Any) -> Any:
+        with jax.disable_jit(False):
+            return compiled(*operands, parameters=tuple(parameters.items()))
 
 
 def check_implementation(implementation: str | None) -> None:

@@ -22,7 +22,12 @@ from jax.interpreters import ad, batching, mlir
 from jax.sharding import NamedSharding, PartitionSpec
 
 from jiqa.kernels import native
-from jiqa.kernels.forms import lower_for_one_device, results_on_one_device, vary_alike
+from jiqa.kernels.forms import (
+    evaluate_by_itself,
+    lower_for_one_device,
+    results_on_one_device,
+    vary_alike,
+)
 
 Borders = tuple[tuple[int, int], tuple[int, int]]
 
@@ -202,10 +207,6 @@ def _define(
     """A primitive of maps and a kernel, or of maps and maps whose images it `gathers` into one."""
     primitive = Primitive(name)
 
-    @partial(jax.jit, static_argnames=("padding", "precision"))
-    def evaluate(*operands: jax.Array, **parameters: Any) -> jax.Array:
-        return primitive.bind(*operands, **parameters)
-
     def describe(x: Any, other: Any, **parameters: Any) -> ShapedArray:
         result = results_on_one_device(partial(library, **parameters), x, other)
         images = None if gathers else (*x.sharding.spec, None)[0]
@@ -219,7 +220,7 @@ def _define(
         return lower_for_one_device(lambda *given: (compute(*given),), context, *operands)
 
     lower_library = mlir.lower_fun(library, multiple_results=False)
-    primitive.def_impl(evaluate)
+    evaluate_by_itself(primitive)
     primitive.def_abstract_eval(describe)
     mlir.register_lowering(primitive, lower_library)
     mlir.register_lowering(primitive, lower, platform="cpu")

@@ -87,14 +87,28 @@ def test_sum_over_devices_is_exact(dtype, rng):
     assert np.all(abs(dw.to_float64(found)[0] - expected) <= 2.0**-45 * abs(values).max(0))
 
 
+GRAMS = {
+    "of the platform": dw.gram,
+    "of slices": jax.jit(dw._gram_of_slices),
+    "of a batch": lambda word: jax.tree.map(
+        lambda result: result[1],
+        jax.vmap(dw.gram)(DoubleWord(*(jnp.stack([-part, part]) for part in word))),
+    ),
+}
+
+
+@pytest.mark.parametrize("visible", [False, True], ids=["float32 alone", "float64 too"])
 @pytest.mark.parametrize("rows", [1, 128, 300])
-def test_products_of_columns_are_exact(rows, rng):
-    """Columns of other scales, a constant one, and one of zeros; float64's error is larger."""
+@pytest.mark.parametrize("name", GRAMS)
+def test_products_of_columns_have_48_bits(name, rows, visible, rng):
+    """Columns of other scales, a constant one, and one of zeros."""
     x = rng.normal(size=(rows, 6)) * 10.0 ** np.arange(-2, 4)
     x[:, 2], x[:, 3] = 0, 7
     word = split(x)
     wide = dw.to_float64(word).astype(np.longdouble)
-    sums, products = dw.gram(word)
+    with jax.enable_x64(visible):
+        sums, products = GRAMS[name](word)
+    assert sums.high.dtype == products.low.dtype == jnp.float32
     size = abs(wide).max(0)
     assert np.all(abs(dw.to_float64(sums) - wide.sum(0)) <= rows * 2.0**-48 * size)
     error = abs(dw.to_float64(products) - wide.T @ wide)

@@ -7,10 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
 from jiqa.distribution import blocks
-from jiqa.distribution.manifold import density_coverage, prdc, precision_recall
+from jiqa.distribution.manifold import _kth_smallest, density_coverage, prdc, precision_recall
 from tests.distribution.data.parameters import features
 
 GOLDENS = json.loads((Path(__file__).parent / "data/goldens.json").read_text())["distances"]
@@ -35,6 +35,12 @@ def test_values_are_those_of_prdc(neighbors, monkeypatch):
         assert_allclose(found, expected, rtol=1e-6)
         assert prdc(x, y, neighbors=neighbors) == found
     jax.clear_caches()
+
+
+@pytest.mark.parametrize("k", [1, 3, 20])
+def test_equal_distances_count_each(k, rng):
+    distances = rng.integers(0, 4, (50, 20)).astype(float)
+    assert_array_equal(_kth_smallest(distances, k), np.sort(distances, 1)[:, k - 1])
 
 
 def test_precision_and_recall_are_torch_fidelitys():

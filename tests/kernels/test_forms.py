@@ -2,8 +2,11 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 
+import jiqa
 from jiqa.kernels.forms import FORMS, PREFERENCES, choose_form
 from jiqa.kernels.ssim_statistics import Similarity
 
@@ -49,3 +52,12 @@ def test_only_the_form_in_use_is_compiled():
 
     assert "while" in text("xla")
     assert "while" not in text("reference")
+
+
+@pytest.mark.parametrize("name", ["gmsd", "ssim", "uqi"])
+def test_metrics_can_be_gone_through_without_jit(name, rng):
+    reference, distorted = rng.random((2, 20, 20, 3), dtype=np.float32)
+    metric = jiqa.load(name)
+    compiled = metric(reference, distorted)
+    with jax.disable_jit():
+        assert_allclose(metric(reference, distorted), compiled, rtol=1e-5)

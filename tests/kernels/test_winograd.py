@@ -57,6 +57,13 @@ def test_values_and_gradients_are_those_of_a_plain_convolution(rng, maps, kernel
         assert_allclose(ours, theirs, atol=12 * TOLERANCE * float(jnp.std(theirs)))
 
 
+def test_it_is_compiled_also_where_nothing_else_is(rng):
+    x, k = make(rng, *CASES[0][:2])
+    compiled = winograd(x, k, padding=CASES[0][2])
+    with jax.disable_jit():
+        assert_allclose(winograd(x, k, padding=CASES[0][2]), compiled)
+
+
 def test_rounding_is_near_that_of_a_plain_sum(rng):
     maps, kernel, padding = CASES[5]
     x, k = make(rng, maps, kernel)

@@ -1,11 +1,9 @@
 # Each target makes .venv by itself; PYTHON chooses the interpreter (3.11 or newer).
 PYTHON ?= python3
 BIN := .venv/bin
-# Most tests compile quickly (tests/conftest.py); those of numbers, kernels and examples in
-# docstrings as users compile.
+# Most tests compile quickly (tests/conftest.py); those of the authors' numbers as users compile.
 OPTIMISED := --xla_backend_optimization_level=3 --xla_llvm_disable_expensive_passes=false
-NUMBERS := jiqa $(addprefix tests/,full_reference no_reference reduced_reference kernels distribution \
-	evaluation explain subjective weights image_formats)
+NUMBERS := $(addprefix tests/,full_reference no_reference reduced_reference)
 PYTEST = $(BIN)/python -m pytest -q -n 2 --dist worksteal
 
 .PHONY: demo test lint bench accelerators clean
@@ -14,7 +12,7 @@ demo: .venv/demo.stamp
 	$(BIN)/jiqa demo --output demo
 
 test: .venv/test.stamp
-	$(PYTEST) tests $(addprefix --ignore=,$(NUMBERS))
+	$(PYTEST) tests jiqa $(addprefix --ignore=,$(NUMBERS))
 	XLA_FLAGS="$(OPTIMISED)" $(PYTEST) $(NUMBERS)
 
 lint: .venv/test.stamp

@@ -1,7 +1,7 @@
 """Tests run in double precision on eight virtual CPU devices; float32 is tested by passing it.
 
 Most of a run is compiling, so machine code is not optimised, which halves that. `make test` runs
-those of numbers and kernels as users compile: flags in the environment come last and win.
+those of the authors' numbers as users compile: flags in the environment come last and win.
 """
 
 import os

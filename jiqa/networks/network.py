@@ -22,6 +22,7 @@ import numpy as np
 from flax import nnx
 from flax.core import FrozenDict
 
+from jiqa.core.arrays import is_concrete
 from jiqa.core.registry import unknown_name
 from jiqa.files import write_whole
 from jiqa.weights.mapped import CHECKSUM, read_with_checksum
@@ -135,13 +136,15 @@ class Model:
             ValueError: No such network.
             TypeError: An option that its constructor does not take.
         """
-        module = find_network(network)(rngs=nnx.Rngs(seed), **options)
-        _, parameters, statistics = split(module)
-        return cls(network, _freeze(options), higher_is_better, parameters, statistics)
+        frozen = _freeze(options)
+        key = jax.random.key(seed)
+        initialize = _initializer() if is_concrete(key) else _initialize
+        parameters, statistics = initialize(key, network, frozen)
+        return cls(network, frozen, higher_is_better, parameters, statistics)
 
     def __call__(self, *images: jax.Array) -> Prediction:
         """The results for images `[B, H, W, C]` in [0, 1]: `(reference, distorted)`, or alone."""
-        return self.merge()(*images)
+        return _predict(self, images)
 
     def score(self, *images: jax.Array, data_range: float = 1.0) -> jax.Array:
         """The scores `[...]` of images `[..., H, W, C]` in [0, data_range]."""
@@ -304,6 +307,27 @@ def _blueprint(
     """Structure and shapes of a network."""
     build = find_network(network)
     return split(nnx.eval_shape(lambda: build(rngs=nnx.Rngs(0), **options)))
+
+
+@functools.cache
+def _initializer() -> Callable[..., tuple[dict[str, Any], dict[str, Any]]]:
+    """Compiles random parameters as one program, on CPUs without optimisation: it runs once."""
+    quickly = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+    options = quickly if jax.default_backend() == "cpu" else None
+    return jax.jit(_initialize, static_argnames=("network", "options"), compiler_options=options)
+
+
+def _initialize(
+    key: jax.Array, network: str, options: FrozenDict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Parameters and statistics at the start."""
+    _, parameters, statistics = split(find_network(network)(rngs=nnx.Rngs(key), **options))
+    return parameters, statistics
+
+
+@jax.jit
+def _predict(model: Model, images: tuple[jax.Array, ...]) -> Prediction:
+    return model.merge()(*images)
 
 
 def _freeze(options: Mapping[str, Any]) -> FrozenDict[str, Any]:

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jiqa.core.arrays import safe_divide, safe_power, to_float
+from jiqa.core.arrays import channels, safe_divide, safe_power, split_channels, to_float
 from jiqa.core.filters import downsample_box
 from jiqa.kernels.rounded_luma import rounded_luma
 
@@ -283,7 +283,7 @@ def rgb_to_hsv(images: jax.Array) -> jax.Array:
     [0.5 1.  0.5]
     """
     images = _color_images(images)
-    red, green, blue = images[..., 0], images[..., 1], images[..., 2]
+    red, green, blue = channels(images)
     value = images.max(-1)
     chroma = value - images.min(-1)
     sextant = jnp.where(
@@ -311,7 +311,7 @@ def hsv_to_rgb(images: jax.Array) -> jax.Array:
     [0.  0.5 0.5]
     """
     images = _color_images(images)
-    hue, saturation, value = images[..., 0:1], images[..., 1:2], images[..., 2:3]
+    hue, saturation, value = split_channels(images)
     sextant = (6 * hue + jnp.array([5, 3, 1], images.dtype)) % 6
     missing = jnp.clip(jnp.minimum(sextant, 4 - sextant), 0, 1)
     return value * (1 - saturation * missing)
@@ -401,7 +401,7 @@ def xyz_to_lab(images: jax.Array, *, white: tuple[float, float, float] = D65) ->
     linear = ratio <= (6 / 29) ** 3
     root = safe_power(ratio, 1 / 3)
     lightness = jnp.where(linear, ratio * (841 / 108) + 4 / 29, root)
-    x, y, z = lightness[..., 0], lightness[..., 1], lightness[..., 2]
+    x, y, z = channels(lightness)
     return jnp.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)
 
 
@@ -419,8 +419,9 @@ def lab_to_xyz(images: jax.Array, *, white: tuple[float, float, float] = D65) ->
     [0.95047 1.      1.08883]
     """
     images = _color_images(images)
-    y = (images[..., 0] + 16) / 116
-    lightness = jnp.stack([y + images[..., 1] / 500, y, y - images[..., 2] / 200], axis=-1)
+    light, a, b = channels(images)
+    y = (light + 16) / 116
+    lightness = jnp.stack([y + a / 500, y, y - b / 200], axis=-1)
     linear = lightness <= 6 / 29
     ratio = jnp.where(linear, (lightness - 4 / 29) * (108 / 841), lightness**3)
     return ratio * jnp.asarray(white, images.dtype)
@@ -574,7 +575,7 @@ def xyz_to_ycxcz(images: jax.Array, *, white: tuple[float, float, float] = D65) 
     """
     images = _color_images(images)
     ratio = images / jnp.asarray(white, images.dtype)
-    x, y, z = ratio[..., 0], ratio[..., 1], ratio[..., 2]
+    x, y, z = channels(ratio)
     return jnp.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)
 
 
@@ -592,8 +593,9 @@ def ycxcz_to_xyz(images: jax.Array, *, white: tuple[float, float, float] = D65) 
     [0.95047 1.      1.08883]
     """
     images = _color_images(images)
-    y = (images[..., 0] + 16) / 116
-    ratio = jnp.stack([y + images[..., 1] / 500, y, y - images[..., 2] / 200], axis=-1)
+    light, red_green, yellow_blue = channels(images)
+    y = (light + 16) / 116
+    ratio = jnp.stack([y + red_green / 500, y, y - yellow_blue / 200], axis=-1)
     return ratio * jnp.asarray(white, images.dtype)
 
 
@@ -613,7 +615,7 @@ def linear_rgb_to_xyb(images: jax.Array) -> jax.Array:
     [0.     0.8453 0.8453]
     """
     cones = safe_power(_transform(images, RGB_TO_CONES) + CONE_BIAS, 1 / 3) - CONE_BIAS ** (1 / 3)
-    long, middle, short = cones[..., 0], cones[..., 1], cones[..., 2]
+    long, middle, short = channels(cones)
     return jnp.stack([(long - middle) / 2, (long + middle) / 2, short], axis=-1)
 
 
@@ -658,6 +660,6 @@ def _transform(images: jax.Array, matrix: np.ndarray) -> jax.Array:
     images = _color_images(images)
     columns = jnp.asarray(matrix.T, images.dtype)
     return sum(
-        (images[..., channel : channel + 1] * columns[channel] for channel in range(3)),
+        (channel * column for channel, column in zip(split_channels(images), columns, strict=True)),
         start=jnp.zeros((), images.dtype),
     )

@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jiqa.core import pooling
-from jiqa.core.arrays import safe_divide, safe_sqrt
+from jiqa.core.arrays import channels, safe_divide, safe_sqrt, split_channels
 from jiqa.core.color import gray_to_rgb, srgb_to_linear
 from jiqa.core.filters import (
     Border,
@@ -219,35 +219,38 @@ def _to_xyb(light: jax.Array) -> jax.Array:
     surround = jnp.maximum(_absorb(_blur(light, ADAPTATION_SIGMA, "symmetric")) + dark, dark)
     sensitivity = (GAMMA_SCALE * jnp.log(surround + GAMMA_BIAS) + GAMMA_OFFSET) / surround
     cones = jnp.maximum((_absorb(light) + dark) * sensitivity, dark)
-    long, middle, short = cones[..., 0], cones[..., 1], cones[..., 2]
+    long, middle, short = channels(cones)
     return jnp.stack([long - middle, long + middle, short], -1)
 
 
 def _absorb(light: jax.Array) -> jax.Array:
-    red, green, blue = jnp.asarray(ABSORBANCE.T, light.dtype)
     # A sum, because XLA fuses no product of matrices.
-    return light[..., :1] * red + light[..., 1:2] * green + light[..., 2:] * blue
+    columns = jnp.asarray(ABSORBANCE.T, light.dtype)
+    red, green, blue = (x * y for x, y in zip(split_channels(light), columns, strict=True))
+    return red + green + blue
 
 
 def _split(xyb: jax.Array) -> Bands:
     low = _blur(xyb, LOW_SIGMA)
     rest = xyb - low
     medium = _blur(rest, MEDIUM_SIGMA)
-    x, y = (rest - medium)[..., 0], (rest - medium)[..., 1]
+    x, y, _ = channels(rest - medium)
     x = x * (LEAST_X + (1 - LEAST_X) * X_HALVED / (y**2 + X_HALVED))
     smooth = _blur(jnp.stack([x, y], -1), HIGH_SIGMA)
-    high_x, high_y = smooth[..., 0], _tame_large(smooth[..., 1], HIGH_Y_LARGE)
+    high_x, high_y = channels(smooth)
+    high_y = _tame_large(high_y, HIGH_Y_LARGE)
     ultra_x, ultra_y = x - high_x, _tame_large(ULTRA_Y_SCALE * (y - high_y), ULTRA_Y_LARGE)
-    low_x, low_y, low_b = low[..., 0], low[..., 1], low[..., 2]
+    low_x, low_y, low_b = channels(low)
     low = jnp.stack([low_x, low_y, low_b + BLUE_FROM_Y * low_y], -1)
-    medium_x = _ignore_small(medium[..., 0], MEDIUM_X_IGNORED)
-    medium_y = _double_small(medium[..., 1], MEDIUM_Y_DOUBLED)
+    medium_x, medium_y, medium_b = channels(medium)
+    medium_x = _ignore_small(medium_x, MEDIUM_X_IGNORED)
+    medium_y = _double_small(medium_y, MEDIUM_Y_DOUBLED)
     high_x = _ignore_small(high_x, HIGH_X_IGNORED)
     high_y = _double_small(HIGH_Y_SCALE * high_y, HIGH_Y_DOUBLED)
     ultra_x = _ignore_small(ultra_x, ULTRA_X_IGNORED)
     return Bands(
         low=low,
-        medium=jnp.stack([medium_x, medium_y, medium[..., 2]], -1),
+        medium=jnp.stack([medium_x, medium_y, medium_b], -1),
         high=jnp.stack([high_x, high_y], -1),
         ultra=jnp.stack([ultra_x, ultra_y], -1),
     )

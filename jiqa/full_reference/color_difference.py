@@ -18,7 +18,8 @@ Hue is undefined on neutral colours: there it is 0 and its gradient too.
 """
 
 import functools
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -26,12 +27,15 @@ import jax
 import jax.numpy as jnp
 
 from jiqa.core import pooling
-from jiqa.core.arrays import arctan2, safe_power, safe_sqrt
+from jiqa.core.arrays import arctan2, channels, safe_power, safe_sqrt
 from jiqa.core.color import gray_to_rgb, rgb_to_lab
 from jiqa.core.registry import image_function, metric, public_function
 
 # k_L, K_1 and K_2 of CIE94.
 CIE94_APPLICATIONS = {"graphic_arts": (1.0, 0.045, 0.015), "textiles": (2.0, 0.048, 0.014)}
+
+# Weights, and shifts in degrees, of the waves of one to four times the hue in T of CIEDE2000.
+CIEDE2000_WAVES = ((-0.17, -30.0), (0.24, 0.0), (0.32, 6.0), (-0.20, -63.0))
 
 color_metric = partial(
     metric,
@@ -73,7 +77,8 @@ def delta_e_cie76(reference: jax.Array, distorted: jax.Array) -> jax.Array:
     >>> float(delta_e_cie76(jnp.array([50.0, 3.0, 0.0]), jnp.array([50.0, 0.0, 4.0])))
     5.0
     """
-    return safe_sqrt(jnp.sum((reference - distorted) ** 2, axis=-1))
+    light, a, b = channels(reference - distorted)
+    return safe_sqrt(light**2 + a**2 + b**2)
 
 
 @lab_function
@@ -102,8 +107,9 @@ def delta_e_cie94(
             f"application={application!r} is unknown; use one of {', '.join(CIE94_APPLICATIONS)}."
         )
     lightness_tolerance, k1, k2 = CIE94_APPLICATIONS[application]
-    lightness, chroma, hue_squared = _lightness_chroma_hue(reference, distorted)
-    chroma_reference = _chroma(reference)
+    first, second = channels(reference), channels(distorted)
+    lightness, chroma, hue_squared = _lightness_chroma_hue(first, second)
+    chroma_reference = _length(*first[1:])
     return safe_sqrt(
         (lightness / lightness_tolerance) ** 2
         + (chroma / (1 + k1 * chroma_reference)) ** 2
@@ -130,9 +136,11 @@ def delta_e_cmc(
     >>> print(delta_e_cmc(gray, gray.at[0].set(11.022)).round(4))
     1.0
     """
-    delta_lightness, delta_chroma, hue_squared = _lightness_chroma_hue(reference, distorted)
-    chroma_reference, hue = _chroma(reference), _hue(reference[..., 1], reference[..., 2])
-    light = reference[..., 0]
+    light, a, b = channels(reference)
+    delta_lightness, delta_chroma, hue_squared = _lightness_chroma_hue(
+        (light, a, b), channels(distorted)
+    )
+    chroma_reference, hue = _length(a, b), _hue(a, b)
     bright = jnp.maximum(light, 16)
     s_l = jnp.where(light < 16, 0.511, 0.040975 * bright / (1 + 0.01765 * bright))
     s_c = 0.0638 * chroma_reference / (1 + 0.0131 * chroma_reference) + 0.638
@@ -141,7 +149,7 @@ def delta_e_cmc(
         0.56 + jnp.abs(0.2 * _cos(hue + 168)),
         0.36 + jnp.abs(0.4 * _cos(hue + 35)),
     )
-    square = reference[..., 1] ** 2 + reference[..., 2] ** 2
+    square = a**2 + b**2
     f = square / jnp.sqrt(square**2 + 1900)
     s_h = s_c * (f * t + 1 - f)
     return safe_sqrt(
@@ -176,19 +184,17 @@ def delta_e_ciede2000(
     >>> print(delta_e_ciede2000(blue, jnp.array([50.0, 0.0, -82.7485])).round(4))
     2.0425
     """
-    mean_chroma = (_chroma(reference) + _chroma(distorted)) / 2
+    (light_1, a_1, b_1), (light_2, a_2, b_2) = channels(reference), channels(distorted)
+    mean_chroma = (_length(a_1, b_1) + _length(a_2, b_2)) / 2
     stretch = 1.5 - _chroma_share(mean_chroma) / 2
-    (a_1, b_1), (a_2, b_2) = (
-        (stretch * lab[..., 1], lab[..., 2]) for lab in (reference, distorted)
-    )
+    a_1, a_2 = stretch * a_1, stretch * a_2
     chroma_1, chroma_2 = _length(a_1, b_1), _length(a_2, b_2)
     product = chroma_1 * chroma_2
     delta_angle, hue = _hue_difference_and_mean(_hue(a_1, b_1), _hue(a_2, b_2), product)
     chroma = (chroma_1 + chroma_2) / 2
-    t = 1 - 0.17 * _cos(hue - 30) + 0.24 * _cos(2 * hue)
-    t = t + 0.32 * _cos(3 * hue + 6) - 0.20 * _cos(4 * hue - 63)
-    distance = ((reference[..., 0] + distorted[..., 0]) / 2 - 50) ** 2
-    lightness = distorted[..., 0] - reference[..., 0]
+    t = _hue_weight(jnp.radians(hue))
+    distance = ((light_1 + light_2) / 2 - 50) ** 2
+    lightness = light_2 - light_1
     lightness = lightness / (k_l * (1 + 0.015 * distance / jnp.sqrt(20 + distance)))
     delta_chroma = (chroma_2 - chroma_1) / (k_c * (1 + 0.045 * chroma))
     delta_hue = 2 * safe_sqrt(product) * jnp.sin(jnp.radians(delta_angle / 2))
@@ -214,9 +220,8 @@ def delta_e_hyab(reference: jax.Array, distorted: jax.Array) -> jax.Array:
     >>> float(delta_e_hyab(jnp.array([50.0, 3.0, 0.0]), jnp.array([52.0, 0.0, 4.0])))
     7.0
     """
-    difference = reference - distorted
-    lightness = difference[..., 0] * jnp.sign(difference[..., 0])  # jnp.abs has slope 1 at 0
-    return lightness + _length(difference[..., 1], difference[..., 2])
+    light, a, b = channels(reference - distorted)
+    return light * jnp.sign(light) + _length(a, b)  # jnp.abs has slope 1 at 0
 
 
 @color_metric(paper='CIE 15:2004, "Colorimetry"')
@@ -464,18 +469,19 @@ def _map(
     data_range: float,
 ) -> jax.Array:
     """The difference of each pixel, `[..., H, W, 1]`."""
-    labs = (rgb_to_lab(gray_to_rgb(x), data_range=data_range) for x in (reference, distorted))
-    return difference(*labs)[..., None]
+    labs = tuple(rgb_to_lab(gray_to_rgb(x), data_range=data_range) for x in (reference, distorted))
+    # Without the barrier XLA computes the difference's slopes anew for each channel of the images.
+    return difference(*jax.lax.optimization_barrier(labs))[..., None]
 
 
 def _lightness_chroma_hue(
-    reference: jax.Array, distorted: jax.Array
+    reference: Sequence[jax.Array], distorted: Sequence[jax.Array]
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Differences of lightness and chroma, and the square of that of hue."""
-    difference = reference - distorted
-    chroma = _chroma(reference) - _chroma(distorted)
-    hue_squared = difference[..., 1] ** 2 + difference[..., 2] ** 2 - chroma**2
-    return difference[..., 0], chroma, jnp.maximum(hue_squared, 0)
+    """Differences of lightness and chroma, and the square of that of hue, of L*, a* and b*."""
+    (light_1, a_1, b_1), (light_2, a_2, b_2) = reference, distorted
+    chroma = _length(a_1, b_1) - _length(a_2, b_2)
+    hue_squared = (a_1 - a_2) ** 2 + (b_1 - b_2) ** 2 - chroma**2
+    return light_1 - light_2, chroma, jnp.maximum(hue_squared, 0)
 
 
 def _hue_difference_and_mean(
@@ -493,14 +499,25 @@ def _hue_difference_and_mean(
     return jnp.where(neutral, 0, difference), jnp.where(neutral, total, mean)
 
 
+def _hue_weight(hue: jax.Array) -> jax.Array:
+    """T of CIEDE2000, of the cosines of four multiples of a hue in radians.
+
+    They are made of one cosine and one sine, which CPUs compute slowly.
+    """
+    cos, sin = jnp.cos(hue), jnp.sin(hue)
+    t = jnp.ones_like(hue)
+    cos_n, sin_n = cos, sin
+    for weight, degrees in CIEDE2000_WAVES:
+        turn = math.radians(degrees)
+        t += weight * (math.cos(turn) * cos_n - math.sin(turn) * sin_n)
+        cos_n, sin_n = cos_n * cos - sin_n * sin, sin_n * cos + cos_n * sin
+    return t
+
+
 def _hue(a: jax.Array, b: jax.Array) -> jax.Array:
     """Angle in [0, 360) degrees; 0 on neutral colours."""
     neutral = (a == 0) & (b == 0)
     return jnp.degrees(arctan2(b, jnp.where(neutral, 1, a))) % 360
-
-
-def _chroma(lab: jax.Array) -> jax.Array:
-    return _length(lab[..., 1], lab[..., 2])
 
 
 def _length(a: jax.Array, b: jax.Array) -> jax.Array:

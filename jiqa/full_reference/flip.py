@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jiqa.core import color, pooling
-from jiqa.core.arrays import safe_power, safe_sqrt
+from jiqa.core.arrays import safe_power, safe_sqrt, split_channels
 from jiqa.core.filters import correlate_separable
 from jiqa.core.registry import image_function, metric
 from jiqa.full_reference.color_difference import delta_e_hyab
@@ -129,10 +129,10 @@ def _to_seen_lab(images: jax.Array, pixels_per_degree: float) -> jax.Array:
     filters = _sensitivity_filters(pixels_per_degree)
     filtered = [
         sum(
-            amplitude * correlate_separable(images[..., i : i + 1], window, border="replicate")
+            amplitude * correlate_separable(image, window, border="replicate")
             for amplitude, window in filters[channel]
         )
-        for i, channel in enumerate(SENSITIVITY)
+        for channel, image in zip(SENSITIVITY, split_channels(images), strict=True)
     ]
     xyz = color.ycxcz_to_xyz(jnp.concatenate(filtered, axis=-1), white=WHITE)
     shown = jnp.clip(color.xyz_to_linear_rgb(xyz, matrix=RGB_TO_XYZ), 0, 1)

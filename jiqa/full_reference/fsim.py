@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jiqa.core import pooling
-from jiqa.core.arrays import safe_divide, safe_sqrt, signed_power, similarity
+from jiqa.core.arrays import safe_divide, safe_sqrt, signed_power, similarity, split_channels
 from jiqa.core.color import rgb_to_yiq
 from jiqa.core.filters import downsample_box, downsampling_factor, gradient_magnitude
 from jiqa.core.pyramids import log_gabor_filters, log_gabor_responses
@@ -160,14 +160,17 @@ def _compare(
         downsample_box(_to_yiq(image) * (255 / data_range), factor, border="zero")
         for image in (reference, distorted)
     )
-    light_x, light_y = x[..., :1], y[..., :1]
+    (light_x, *chroma_x), (light_y, *chroma_y) = (split_channels(image) for image in (x, y))
     congruency_x, congruency_y = phase_congruency(light_x), phase_congruency(light_y)
     gradient_x, gradient_y = gradient_magnitude(light_x), gradient_magnitude(light_y)
     local = similarity(congruency_x, congruency_y, CONGRUENCY_CONSTANT)
     local = (local * similarity(gradient_x, gradient_y, GRADIENT_CONSTANT))[..., 0]
-    if color and x.shape[-1] == 3:
-        chroma = similarity(x[..., 1:], y[..., 1:], CHROMA_CONSTANT)
-        local = local * signed_power(chroma[..., 0] * chroma[..., 1], CHROMA_POWER)
+    if color and chroma_x:
+        first, second = (
+            similarity(*pair, CHROMA_CONSTANT)[..., 0]
+            for pair in zip(chroma_x, chroma_y, strict=True)
+        )
+        local = local * signed_power(first * second, CHROMA_POWER)
     return local, jnp.maximum(congruency_x, congruency_y)[..., 0]
 
 

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from jiqa.core import pooling
-from jiqa.core.arrays import safe_power, safe_sqrt, similarity
+from jiqa.core.arrays import safe_power, safe_sqrt, similarity, split_channels
 from jiqa.core.color import gray_to_rgb, rgb_to_lmn
 from jiqa.core.filters import downsample_box, downsampling_factor, gradient_magnitude
 from jiqa.core.registry import image_function, metric
@@ -122,15 +122,17 @@ def _similarities(
     structure = similarity(first, second, alone) + (
         similarity(second, both, fused) - similarity(first, both, fused)
     )
-    chroma_x, chroma_y = (rgb_to_lmn(image)[..., 1:] for image in (x, y))
+    chroma_x, chroma_y = (split_channels(rgb_to_lmn(image), 1, 2)[1] for image in (x, y))
     apart = jnp.sum((chroma_x - chroma_y) ** 2, -1, keepdims=True)
     energy = jnp.sum(chroma_x**2 + chroma_y**2, -1, keepdims=True)
     return structure, 1 - apart / (energy + CHROMA_CONSTANT)
 
 
 def _luma(images: jax.Array) -> jax.Array:
-    weighted = (weight * images[..., c : c + 1] for c, weight in enumerate(LUMA_WEIGHTS))
-    return sum(weighted, start=jnp.zeros((), images.dtype))
+    weighted = zip(LUMA_WEIGHTS, split_channels(images), strict=True)
+    return sum(
+        (weight * channel for weight, channel in weighted), start=jnp.zeros((), images.dtype)
+    )
 
 
 def _combine(

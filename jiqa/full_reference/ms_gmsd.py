@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from jiqa.core import pooling
-from jiqa.core.arrays import safe_sqrt
+from jiqa.core.arrays import safe_sqrt, split_channels
 from jiqa.core.color import apply_luma, gray_to_rgb, rgb_to_yiq
 from jiqa.core.filters import downsample_box, gradient_magnitude
 from jiqa.core.registry import metric
@@ -120,8 +120,9 @@ def ms_gmsdc(
     """
     pair = rgb_to_yiq(gray_to_rgb(jnp.stack([reference, distorted])))
     constant = constant * data_range**2
-    luma = _deviation(pair[..., :1], scale_weights, constant, masking, weights)[..., 0]
-    error = (pair[0] - pair[1])[..., 1:] * (255 / data_range)
+    light, chroma = split_channels(pair, 1, 2)
+    luma = _deviation(light, scale_weights, constant, masking, weights)[..., 0]
+    error = (chroma[0] - chroma[1]) * (255 / data_range)
     for _ in scale_weights[1:]:
         error = downsample_box(error, 2, border="zero")
         weights = pooling.halve_weights(weights)

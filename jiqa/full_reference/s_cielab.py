@@ -19,6 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jiqa.core import color, pooling
+from jiqa.core.arrays import split_channels
 from jiqa.core.filters import correlate_separable
 from jiqa.core.registry import image_function, metric
 from jiqa.full_reference.color_difference import delta_e_cie76, delta_e_cie94, delta_e_ciede2000
@@ -121,11 +122,8 @@ def _seen_lab(images: jax.Array, data_range: float, samples_per_degree: float) -
     windows = _windows(samples_per_degree)
     opponent = _mirror(color.xyz_to_ac1c2(xyz), len(windows[0][0][1]))
     blurred = [
-        sum(
-            weight * correlate_separable(opponent[..., channel : channel + 1], window)
-            for weight, window in windows[channel]
-        )
-        for channel in range(3)
+        sum(weight * correlate_separable(channel, window) for weight, window in own)
+        for channel, own in zip(split_channels(opponent), windows, strict=True)
     ]
     return color.xyz_to_lab(color.ac1c2_to_xyz(jnp.concatenate(blurred, axis=-1)))
 

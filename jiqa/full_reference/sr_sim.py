@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from jiqa.core import pooling
-from jiqa.core.arrays import safe_power, signed_power, similarity
+from jiqa.core.arrays import safe_power, signed_power, similarity, split_channels
 from jiqa.core.color import rgb_to_yiq
 from jiqa.core.filters import downsample_box, downsampling_factor, gradient_magnitude
 from jiqa.core.registry import image_function, metric
@@ -93,7 +93,7 @@ def _compare(
         downsample_box(_to_yiq(image) * (255 / data_range), factor, border="zero")
         for image in (reference, distorted)
     )
-    light_x, light_y = x[..., :1], y[..., :1]
+    (light_x, *chroma_x), (light_y, *chroma_y) = (split_channels(image) for image in (x, y))
     saliency_x, saliency_y = (
         spectral_residual(light, data_range=255.0) for light in (light_x, light_y)
     )
@@ -101,9 +101,12 @@ def _compare(
     structure = similarity(gradient_x, gradient_y, GRADIENT_CONSTANT)[..., 0]
     local = similarity(saliency_x, saliency_y, SALIENCY_CONSTANT)
     local = local * safe_power(structure, GRADIENT_POWER)
-    if color and x.shape[-1] == 3:
-        chroma = similarity(x[..., 1:], y[..., 1:], CHROMA_CONSTANT)
-        local = local * signed_power(chroma[..., 0] * chroma[..., 1], CHROMA_POWER)
+    if color and chroma_x:
+        first, second = (
+            similarity(*pair, CHROMA_CONSTANT)[..., 0]
+            for pair in zip(chroma_x, chroma_y, strict=True)
+        )
+        local = local * signed_power(first * second, CHROMA_POWER)
     return local, jnp.maximum(saliency_x, saliency_y)
 
 

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from jiqa.core import pooling
-from jiqa.core.arrays import safe_power, signed_power, similarity
+from jiqa.core.arrays import channels, safe_power, signed_power, similarity, split_channels
 from jiqa.core.color import gray_to_rgb, rgb_to_lmn
 from jiqa.core.filters import downsample_box, downsampling_factor, gradient_magnitude
 from jiqa.core.registry import image_function, metric
@@ -96,10 +96,11 @@ def _compare(
         for image in images
     )
     x, y = (downsample_box(rgb_to_lmn(image), factor, border="zero") for image in images)
-    gradient_x, gradient_y = (gradient_magnitude(image[..., :1])[..., 0] for image in (x, y))
+    (light_x, chroma_x), (light_y, chroma_y) = (split_channels(image, 1, 2) for image in (x, y))
+    gradient_x, gradient_y = (gradient_magnitude(light)[..., 0] for light in (light_x, light_y))
     structure = similarity(gradient_x, gradient_y, GRADIENT_CONSTANT)
-    chroma = similarity(x[..., 1:], y[..., 1:], CHROMA_CONSTANT)
+    first, second = channels(similarity(chroma_x, chroma_y, CHROMA_CONSTANT))
     local = similarity(saliency_x, saliency_y, SALIENCY_CONSTANT)
     local = local * safe_power(structure, GRADIENT_POWER)
-    local = local * signed_power(chroma[..., 0] * chroma[..., 1], CHROMA_POWER)
+    local = local * signed_power(first * second, CHROMA_POWER)
     return local, jnp.maximum(saliency_x, saliency_y)

@@ -7,7 +7,7 @@ that gradients are finite on black, constant and identical images.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
@@ -39,34 +39,6 @@ def safe_sqrt(x: jax.Array) -> jax.Array:
     """
     zero = x <= 0
     return jnp.where(zero, 0, jnp.sqrt(jnp.where(zero, 1, x)))
-
-
-def split_channels(images: jax.Array, *sizes: int) -> Sequence[jax.Array]:
-    """Channels by themselves: what `images[..., :size]` and the like are, with a faster gradient.
-
-    That of a slice is an array padded with zeros, of several slices a sum of them, of which XLA
-    makes slow loops on CPUs; here it is a concatenation.
-
-    Args:
-        images: `[..., H, W, C]`.
-        *sizes: How many channels each group has, C in all; none means one.
-
-    Returns:
-        `[..., H, W, size]` each.
-
-    >>> [part.shape for part in split_channels(jnp.ones((4, 5, 3)), 1, 2)]
-    [(4, 5, 1), (4, 5, 2)]
-    """
-    return jax.lax.split(images, sizes or (1,) * images.shape[-1], images.ndim - 1)
-
-
-def channels(images: jax.Array) -> list[jax.Array]:
-    """Each channel `[..., H, W]` of images `[..., H, W, C]`; see `split_channels`.
-
-    >>> [float(channel[0, 0]) for channel in channels(jnp.array([[[1.0, 2.0]]]))]
-    [1.0, 2.0]
-    """
-    return [channel.squeeze(-1) for channel in split_channels(images)]
 
 
 def safe_divide(numerator: jax.Array, denominator: jax.Array, fill: ArrayLike = 0.0) -> jax.Array:

@@ -10,7 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jiqa.core.arrays import channels, safe_divide, safe_power, split_channels, to_float
+from jiqa.core.arrays import safe_divide, safe_power, to_float
+from jiqa.core.channels import mix_channels, split_channels, unstack_channels
 from jiqa.core.filters import downsample_box
 from jiqa.kernels.rounded_luma import rounded_luma
 
@@ -283,7 +284,7 @@ def rgb_to_hsv(images: jax.Array) -> jax.Array:
     [0.5 1.  0.5]
     """
     images = _color_images(images)
-    red, green, blue = channels(images)
+    red, green, blue = unstack_channels(images)
     value = images.max(-1)
     chroma = value - images.min(-1)
     sextant = jnp.where(
@@ -401,7 +402,7 @@ def xyz_to_lab(images: jax.Array, *, white: tuple[float, float, float] = D65) ->
     linear = ratio <= (6 / 29) ** 3
     root = safe_power(ratio, 1 / 3)
     lightness = jnp.where(linear, ratio * (841 / 108) + 4 / 29, root)
-    x, y, z = channels(lightness)
+    x, y, z = unstack_channels(lightness)
     return jnp.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)
 
 
@@ -419,7 +420,7 @@ def lab_to_xyz(images: jax.Array, *, white: tuple[float, float, float] = D65) ->
     [0.95047 1.      1.08883]
     """
     images = _color_images(images)
-    light, a, b = channels(images)
+    light, a, b = unstack_channels(images)
     y = (light + 16) / 116
     lightness = jnp.stack([y + a / 500, y, y - b / 200], axis=-1)
     linear = lightness <= 6 / 29
@@ -575,7 +576,7 @@ def xyz_to_ycxcz(images: jax.Array, *, white: tuple[float, float, float] = D65) 
     """
     images = _color_images(images)
     ratio = images / jnp.asarray(white, images.dtype)
-    x, y, z = channels(ratio)
+    x, y, z = unstack_channels(ratio)
     return jnp.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)
 
 
@@ -593,7 +594,7 @@ def ycxcz_to_xyz(images: jax.Array, *, white: tuple[float, float, float] = D65) 
     [0.95047 1.      1.08883]
     """
     images = _color_images(images)
-    light, red_green, yellow_blue = channels(images)
+    light, red_green, yellow_blue = unstack_channels(images)
     y = (light + 16) / 116
     ratio = jnp.stack([y + red_green / 500, y, y - yellow_blue / 200], axis=-1)
     return ratio * jnp.asarray(white, images.dtype)
@@ -615,7 +616,7 @@ def linear_rgb_to_xyb(images: jax.Array) -> jax.Array:
     [0.     0.8453 0.8453]
     """
     cones = safe_power(_transform(images, RGB_TO_CONES) + CONE_BIAS, 1 / 3) - CONE_BIAS ** (1 / 3)
-    long, middle, short = channels(cones)
+    long, middle, short = unstack_channels(cones)
     return jnp.stack([(long - middle) / 2, (long + middle) / 2, short], axis=-1)
 
 
@@ -656,10 +657,4 @@ def _color_images(images: jax.Array) -> jax.Array:
 
 
 def _transform(images: jax.Array, matrix: np.ndarray) -> jax.Array:
-    """Applies a matrix `[k, 3]` to the channels, as sums that XLA fuses (it fuses no product)."""
-    images = _color_images(images)
-    columns = jnp.asarray(matrix.T, images.dtype)
-    return sum(
-        (channel * column for channel, column in zip(split_channels(images), columns, strict=True)),
-        start=jnp.zeros((), images.dtype),
-    )
+    return mix_channels(_color_images(images), matrix)

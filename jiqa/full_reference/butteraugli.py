@@ -20,7 +20,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jiqa.core import pooling
-from jiqa.core.arrays import channels, safe_divide, safe_sqrt, split_channels
+from jiqa.core.arrays import safe_divide, safe_sqrt
+from jiqa.core.channels import mix_channels, unstack_channels
 from jiqa.core.color import gray_to_rgb, srgb_to_linear
 from jiqa.core.filters import (
     Border,
@@ -219,30 +220,27 @@ def _to_xyb(light: jax.Array) -> jax.Array:
     surround = jnp.maximum(_absorb(_blur(light, ADAPTATION_SIGMA, "symmetric")) + dark, dark)
     sensitivity = (GAMMA_SCALE * jnp.log(surround + GAMMA_BIAS) + GAMMA_OFFSET) / surround
     cones = jnp.maximum((_absorb(light) + dark) * sensitivity, dark)
-    long, middle, short = channels(cones)
+    long, middle, short = unstack_channels(cones)
     return jnp.stack([long - middle, long + middle, short], -1)
 
 
 def _absorb(light: jax.Array) -> jax.Array:
-    # A sum, because XLA fuses no product of matrices.
-    columns = jnp.asarray(ABSORBANCE.T, light.dtype)
-    red, green, blue = (x * y for x, y in zip(split_channels(light), columns, strict=True))
-    return red + green + blue
+    return mix_channels(light, ABSORBANCE)
 
 
 def _split(xyb: jax.Array) -> Bands:
     low = _blur(xyb, LOW_SIGMA)
     rest = xyb - low
     medium = _blur(rest, MEDIUM_SIGMA)
-    x, y, _ = channels(rest - medium)
+    x, y, _ = unstack_channels(rest - medium)
     x = x * (LEAST_X + (1 - LEAST_X) * X_HALVED / (y**2 + X_HALVED))
     smooth = _blur(jnp.stack([x, y], -1), HIGH_SIGMA)
-    high_x, high_y = channels(smooth)
+    high_x, high_y = unstack_channels(smooth)
     high_y = _tame_large(high_y, HIGH_Y_LARGE)
     ultra_x, ultra_y = x - high_x, _tame_large(ULTRA_Y_SCALE * (y - high_y), ULTRA_Y_LARGE)
-    low_x, low_y, low_b = channels(low)
+    low_x, low_y, low_b = unstack_channels(low)
     low = jnp.stack([low_x, low_y, low_b + BLUE_FROM_Y * low_y], -1)
-    medium_x, medium_y, medium_b = channels(medium)
+    medium_x, medium_y, medium_b = unstack_channels(medium)
     medium_x = _ignore_small(medium_x, MEDIUM_X_IGNORED)
     medium_y = _double_small(medium_y, MEDIUM_Y_DOUBLED)
     high_x = _ignore_small(high_x, HIGH_X_IGNORED)

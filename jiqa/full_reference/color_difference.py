@@ -27,7 +27,8 @@ import jax
 import jax.numpy as jnp
 
 from jiqa.core import pooling
-from jiqa.core.arrays import arctan2, channels, safe_power, safe_sqrt
+from jiqa.core.arrays import arctan2, safe_power, safe_sqrt
+from jiqa.core.channels import unstack_channels
 from jiqa.core.color import gray_to_rgb, rgb_to_lab
 from jiqa.core.registry import image_function, metric, public_function
 
@@ -77,7 +78,7 @@ def delta_e_cie76(reference: jax.Array, distorted: jax.Array) -> jax.Array:
     >>> float(delta_e_cie76(jnp.array([50.0, 3.0, 0.0]), jnp.array([50.0, 0.0, 4.0])))
     5.0
     """
-    light, a, b = channels(reference - distorted)
+    light, a, b = unstack_channels(reference - distorted)
     return safe_sqrt(light**2 + a**2 + b**2)
 
 
@@ -107,7 +108,7 @@ def delta_e_cie94(
             f"application={application!r} is unknown; use one of {', '.join(CIE94_APPLICATIONS)}."
         )
     lightness_tolerance, k1, k2 = CIE94_APPLICATIONS[application]
-    first, second = channels(reference), channels(distorted)
+    first, second = unstack_channels(reference), unstack_channels(distorted)
     lightness, chroma, hue_squared = _lightness_chroma_hue(first, second)
     chroma_reference = _length(*first[1:])
     return safe_sqrt(
@@ -136,9 +137,9 @@ def delta_e_cmc(
     >>> print(delta_e_cmc(gray, gray.at[0].set(11.022)).round(4))
     1.0
     """
-    light, a, b = channels(reference)
+    light, a, b = unstack_channels(reference)
     delta_lightness, delta_chroma, hue_squared = _lightness_chroma_hue(
-        (light, a, b), channels(distorted)
+        (light, a, b), unstack_channels(distorted)
     )
     chroma_reference, hue = _length(a, b), _hue(a, b)
     bright = jnp.maximum(light, 16)
@@ -184,7 +185,10 @@ def delta_e_ciede2000(
     >>> print(delta_e_ciede2000(blue, jnp.array([50.0, 0.0, -82.7485])).round(4))
     2.0425
     """
-    (light_1, a_1, b_1), (light_2, a_2, b_2) = channels(reference), channels(distorted)
+    (light_1, a_1, b_1), (light_2, a_2, b_2) = (
+        unstack_channels(reference),
+        unstack_channels(distorted),
+    )
     mean_chroma = (_length(a_1, b_1) + _length(a_2, b_2)) / 2
     stretch = 1.5 - _chroma_share(mean_chroma) / 2
     a_1, a_2 = stretch * a_1, stretch * a_2
@@ -220,7 +224,7 @@ def delta_e_hyab(reference: jax.Array, distorted: jax.Array) -> jax.Array:
     >>> float(delta_e_hyab(jnp.array([50.0, 3.0, 0.0]), jnp.array([52.0, 0.0, 4.0])))
     7.0
     """
-    light, a, b = channels(reference - distorted)
+    light, a, b = unstack_channels(reference - distorted)
     return light * jnp.sign(light) + _length(a, b)  # jnp.abs has slope 1 at 0
 
 

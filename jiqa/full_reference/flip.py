@@ -15,7 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jiqa.core import color, pooling
-from jiqa.core.arrays import safe_power, safe_sqrt, split_channels
+from jiqa.core.arrays import safe_power, safe_sqrt
+from jiqa.core.channels import split_channels
 from jiqa.core.filters import correlate_separable
 from jiqa.core.registry import image_function, metric
 from jiqa.full_reference.color_difference import delta_e_hyab

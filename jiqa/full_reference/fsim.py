@@ -15,7 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jiqa.core import pooling
-from jiqa.core.arrays import safe_divide, safe_sqrt, signed_power, similarity, split_channels
+from jiqa.core.arrays import safe_divide, safe_sqrt, signed_power, similarity
+from jiqa.core.channels import split_channels
 from jiqa.core.color import rgb_to_yiq
 from jiqa.core.filters import downsample_box, downsampling_factor, gradient_magnitude
 from jiqa.core.pyramids import log_gabor_filters, log_gabor_responses

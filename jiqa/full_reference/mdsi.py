@@ -10,9 +10,11 @@ import math
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jiqa.core import pooling
-from jiqa.core.arrays import safe_power, safe_sqrt, similarity, split_channels
+from jiqa.core.arrays import safe_power, safe_sqrt, similarity
+from jiqa.core.channels import mix_channels, split_channels
 from jiqa.core.color import gray_to_rgb, rgb_to_lmn
 from jiqa.core.filters import downsample_box, downsampling_factor, gradient_magnitude
 from jiqa.core.registry import image_function, metric
@@ -129,10 +131,7 @@ def _similarities(
 
 
 def _luma(images: jax.Array) -> jax.Array:
-    weighted = zip(LUMA_WEIGHTS, split_channels(images), strict=True)
-    return sum(
-        (weight * channel for weight, channel in weighted), start=jnp.zeros((), images.dtype)
-    )
+    return mix_channels(images, np.array([LUMA_WEIGHTS]))
 
 
 def _combine(

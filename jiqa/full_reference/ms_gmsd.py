@@ -14,7 +14,8 @@ import jax
 import jax.numpy as jnp
 
 from jiqa.core import pooling
-from jiqa.core.arrays import safe_sqrt, split_channels
+from jiqa.core.arrays import safe_sqrt
+from jiqa.core.channels import split_channels
 from jiqa.core.color import apply_luma, gray_to_rgb, rgb_to_yiq
 from jiqa.core.filters import downsample_box, gradient_magnitude
 from jiqa.core.registry import metric

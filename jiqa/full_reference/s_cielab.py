@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jiqa.core import color, pooling
-from jiqa.core.arrays import split_channels
+from jiqa.core.channels import split_channels
 from jiqa.core.filters import correlate_separable
 from jiqa.core.registry import image_function, metric
 from jiqa.full_reference.color_difference import delta_e_cie76, delta_e_cie94, delta_e_ciede2000

@@ -10,7 +10,8 @@ import jax
 import jax.numpy as jnp
 
 from jiqa.core import pooling
-from jiqa.core.arrays import safe_power, signed_power, similarity, split_channels
+from jiqa.core.arrays import safe_power, signed_power, similarity
+from jiqa.core.channels import split_channels
 from jiqa.core.color import rgb_to_yiq
 from jiqa.core.filters import downsample_box, downsampling_factor, gradient_magnitude
 from jiqa.core.registry import image_function, metric

@@ -11,7 +11,8 @@ import jax
 import jax.numpy as jnp
 
 from jiqa.core import pooling
-from jiqa.core.arrays import channels, safe_power, signed_power, similarity, split_channels
+from jiqa.core.arrays import safe_power, signed_power, similarity
+from jiqa.core.channels import split_channels, unstack_channels
 from jiqa.core.color import gray_to_rgb, rgb_to_lmn
 from jiqa.core.filters import downsample_box, downsampling_factor, gradient_magnitude
 from jiqa.core.registry import image_function, metric
@@ -99,7 +100,7 @@ def _compare(
     (light_x, chroma_x), (light_y, chroma_y) = (split_channels(image, 1, 2) for image in (x, y))
     gradient_x, gradient_y = (gradient_magnitude(light)[..., 0] for light in (light_x, light_y))
     structure = similarity(gradient_x, gradient_y, GRADIENT_CONSTANT)
-    first, second = channels(similarity(chroma_x, chroma_y, CHROMA_CONSTANT))
+    first, second = unstack_channels(similarity(chroma_x, chroma_y, CHROMA_CONSTANT))
     local = similarity(saliency_x, saliency_y, SALIENCY_CONSTANT)
     local = local * safe_power(structure, GRADIENT_POWER)
     local = local * signed_power(first * second, CHROMA_POWER)

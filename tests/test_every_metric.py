@@ -84,7 +84,7 @@ def badness(name, **given):
     return jiqa.as_loss(dataclasses.replace(jiqa.load(name), differentiable=True), **given)
 
 
-@pytest.mark.parametrize("name", METRICS, scope="module")
+@pytest.mark.parametrize("name", METRICS)
 def test_identical_images_have_the_declared_score(name, rng):
     reference, distorted = random_pair(name, rng)
     metric = jiqa.load(name)
@@ -98,7 +98,7 @@ def test_identical_images_have_the_declared_score(name, rng):
     assert abs(score - metric.identical) > 1e-6
 
 
-@pytest.mark.parametrize("name", METRICS, scope="module")
+@pytest.mark.parametrize("name", METRICS)
 def test_more_noise_is_worse(name, rng):
     if name == "average_difference":
         pytest.skip("noise of zero mean does not change the average")
@@ -110,7 +110,7 @@ def test_more_noise_is_worse(name, rng):
     assert losses == sorted(losses)
 
 
-@pytest.mark.parametrize("name", METRICS, scope="module")
+@pytest.mark.parametrize("name", METRICS)
 def test_batches_vmap_shardings_and_scan_give_the_same_score(name, rng):
     reference, distorted = random_pair(name, rng, batch=(8,))
 
@@ -129,7 +129,7 @@ def test_batches_vmap_shardings_and_scan_give_the_same_score(name, rng):
     assert_allclose(jax.jit(mapped)(*nested), scanned.reshape(2, 4), rtol=1e-10)
 
 
-@pytest.mark.parametrize("name", DIFFERENTIABLE, scope="module")
+@pytest.mark.parametrize("name", DIFFERENTIABLE)
 def test_gradient_equals_finite_differences(name, rng):
     reference, distorted = random_pair(name, rng)
     reference, distorted = 0.1 + 0.8 * reference, 0.1 + 0.8 * distorted
@@ -174,7 +174,7 @@ def degenerate_pairs(shape):
     }
 
 
-@pytest.mark.parametrize("name", DIFFERENTIABLE, scope="module")
+@pytest.mark.parametrize("name", DIFFERENTIABLE)
 def test_gradients_are_finite_on_degenerate_images(name):
     loss = jiqa.as_loss(name, **options(name))
     cases = degenerate_pairs(shape(name))
@@ -194,7 +194,7 @@ def test_gradients_are_finite_on_degenerate_images(name):
             assert jnp.all(jnp.isfinite(gradient[i])), case
 
 
-@pytest.mark.parametrize("name", METRICS, scope="module")
+@pytest.mark.parametrize("name", METRICS)
 def test_unsigned_integers_carry_their_range(name, rng):
     x, y = (np.round(255 * image).astype(np.uint8) for image in random_pair(name, rng))
     own = jiqa.load(name)(x, y, **options(name))
@@ -202,7 +202,7 @@ def test_unsigned_integers_carry_their_range(name, rng):
     assert own == jiqa.load(name)(*floats, data_range=255, **options(name))
 
 
-@pytest.mark.parametrize("name", METRICS, scope="module")
+@pytest.mark.parametrize("name", METRICS)
 def test_half_precision_is_computed_in_single(name, rng):
     reference, distorted = random_pair(name, rng, dtype=jnp.bfloat16)
     score = jiqa.load(name)(reference, distorted, **options(name))
@@ -211,7 +211,7 @@ def test_half_precision_is_computed_in_single(name, rng):
     assert score == jiqa.load(name)(x, y, **options(name))
 
 
-@pytest.mark.parametrize("name", METRICS, scope="module")
+@pytest.mark.parametrize("name", METRICS)
 def test_luma_is_a_gray_image_of_its_own(name, rng):
     pair = random_pair(name, rng)
     metric = functools.partial(jiqa.load(name), **options(name))
@@ -260,7 +260,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-@pytest.mark.parametrize("name", METRICS, scope="module")
+@pytest.mark.parametrize("name", METRICS)
 def test_bad_input_is_a_clear_error(name, case):
     if case == "unknown luma" and not takes(name, "luma"):
         pytest.skip("takes no luma")
@@ -269,7 +269,7 @@ def test_bad_input_is_a_clear_error(name, case):
         jiqa.load(name)(image, image, **{**options(name), **extra})
 
 
-@pytest.mark.parametrize("name", METRICS, scope="module")
+@pytest.mark.parametrize("name", METRICS)
 def test_unlike_images_are_a_clear_error(name):
     image = np.zeros((64, 64, 3))
     with pytest.raises(ValueError, match=r"shapes differ.*\(64, 64, 3\).*\(64, 65, 3\)"):
@@ -297,7 +297,7 @@ WITHOUT_BORDER = {
 }  # pixels to be added to either side, so that much is left within
 
 
-@pytest.mark.parametrize("name", WEIGHTED, scope="module")
+@pytest.mark.parametrize("name", WEIGHTED)
 def test_weights_choose_where_to_look(name, rng):
     wider = [(0, WITHOUT_BORDER.get(name, 0))] * 2 + [(0, 0)]
     reference, distorted = (np.pad(image, wider, "wrap") for image in random_pair(name, rng))

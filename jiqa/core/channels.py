@@ -30,6 +30,9 @@ def split_channels(images: jax.Array, *sizes: int) -> Sequence[jax.Array]:
     Returns:
         `[..., H, W, size]` each.
 
+    Raises:
+        ValueError: The sizes do not sum to C.
+
     >>> [part.shape for part in split_channels(jnp.ones((4, 5, 3)), 1, 2)]
     [(4, 5, 1), (4, 5, 2)]
     """
@@ -54,6 +57,9 @@ def mix_channels(images: jax.Array, matrix: np.ndarray) -> jax.Array:
 
     Returns:
         `[..., H, W, K]` of the images' dtype.
+
+    Raises:
+        ValueError: The images have another number of channels.
 
     >>> print(mix_channels(jnp.array([1.0, 2.0]), np.array([[1, 1], [1, -1], [0, 3]])))
     [ 3. -1.  6.]

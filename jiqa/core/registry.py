@@ -365,20 +365,16 @@ def _without_leading_ones(function: Callable[..., T]) -> Callable[..., T]:
 
     @functools.wraps(function)
     def compute(*images: jax.Array, **options: Any) -> T:
-        ones = _count_leading_ones(images[0].shape[:-3])
+        batch = images[0].shape[:-3]
+        ones = next((place for place, size in enumerate(batch) if size != 1), len(batch))
         if options.get("weights") is not None:
-            weights = options["weights"]
-            surplus = max(0, ones + weights.ndim - images[0].ndim + 1)
-            options["weights"] = weights.reshape(weights.shape[surplus:])
+            weights = options["weights"]  # may have fewer axes than the images
+            axes = len(batch) - ones + 2
+            options["weights"] = weights.reshape(weights.shape[-axes:])
         results = function(*(image.reshape(image.shape[ones:]) for image in images), **options)
         return jax.tree.map(lambda result: jnp.expand_dims(result, tuple(range(ones))), results)
 
     return compute
-
-
-def _count_leading_ones(axes: Sequence[int]) -> int:
-    """How many axes of one come before the first longer axis."""
-    return next((place for place, size in enumerate(axes) if size != 1), len(axes))
 
 
 def public_function(function: Callable[..., T]) -> Callable[..., T]:

@@ -183,7 +183,8 @@ def _squared_radii(features: jax.Array, neighbors: int) -> jax.Array:
 def _kth_smallest(x: jax.Array, k: int) -> jax.Array:
     """The k-th smallest number of each row, equal ones counted each.
 
-    It goes from one value to the next, of which few are needed; `top_k` takes ten times as long.
+    It goes from one value to the next, of which few are needed; on CPUs `top_k` takes ten times as
+    long.
     """
 
     def next_value(_: int, state: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:

@@ -138,9 +138,8 @@ def delta_e_cmc(
     1.0
     """
     light, a, b = unstack_channels(reference)
-    delta_lightness, delta_chroma, hue_squared = _lightness_chroma_hue(
-        (light, a, b), unstack_channels(distorted)
-    )
+    other = unstack_channels(distorted)
+    delta_lightness, delta_chroma, hue_squared = _lightness_chroma_hue((light, a, b), other)
     chroma_reference, hue = _length(a, b), _hue(a, b)
     bright = jnp.maximum(light, 16)
     s_l = jnp.where(light < 16, 0.511, 0.040975 * bright / (1 + 0.01765 * bright))
@@ -185,10 +184,8 @@ def delta_e_ciede2000(
     >>> print(delta_e_ciede2000(blue, jnp.array([50.0, 0.0, -82.7485])).round(4))
     2.0425
     """
-    (light_1, a_1, b_1), (light_2, a_2, b_2) = (
-        unstack_channels(reference),
-        unstack_channels(distorted),
-    )
+    light_1, a_1, b_1 = unstack_channels(reference)
+    light_2, a_2, b_2 = unstack_channels(distorted)
     mean_chroma = (_length(a_1, b_1) + _length(a_2, b_2)) / 2
     stretch = 1.5 - _chroma_share(mean_chroma) / 2
     a_1, a_2 = stretch * a_1, stretch * a_2

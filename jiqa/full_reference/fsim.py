@@ -167,11 +167,9 @@ def _compare(
     local = similarity(congruency_x, congruency_y, CONGRUENCY_CONSTANT)
     local = (local * similarity(gradient_x, gradient_y, GRADIENT_CONSTANT))[..., 0]
     if color and chroma_x:
-        first, second = (
-            similarity(*pair, CHROMA_CONSTANT)[..., 0]
-            for pair in zip(chroma_x, chroma_y, strict=True)
-        )
-        local = local * signed_power(first * second, CHROMA_POWER)
+        pairs = zip(chroma_x, chroma_y, strict=True)
+        first, second = (similarity(*pair, CHROMA_CONSTANT) for pair in pairs)
+        local = local * signed_power(first * second, CHROMA_POWER)[..., 0]
     return local, jnp.maximum(congruency_x, congruency_y)[..., 0]
 
 

@@ -103,11 +103,9 @@ def _compare(
     local = similarity(saliency_x, saliency_y, SALIENCY_CONSTANT)
     local = local * safe_power(structure, GRADIENT_POWER)
     if color and chroma_x:
-        first, second = (
-            similarity(*pair, CHROMA_CONSTANT)[..., 0]
-            for pair in zip(chroma_x, chroma_y, strict=True)
-        )
-        local = local * signed_power(first * second, CHROMA_POWER)
+        pairs = zip(chroma_x, chroma_y, strict=True)
+        first, second = (similarity(*pair, CHROMA_CONSTANT) for pair in pairs)
+        local = local * signed_power(first * second, CHROMA_POWER)[..., 0]
     return local, jnp.maximum(saliency_x, saliency_y)
 
 
